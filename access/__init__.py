@@ -1,0 +1,1 @@
+"""Who may: tenants, persons, roles, and the one decision point."""

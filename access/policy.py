@@ -1,0 +1,53 @@
+"""The policy: which role may do what. Pure; silence is denial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from foundation.actor import Actor
+
+OPERATOR, APPROVER, AUDITOR = "operator", "approver", "auditor"
+ENGINEER, ADMINISTRATOR, SERVICE = "engineer", "administrator", "service"
+ROLES = (OPERATOR, APPROVER, AUDITOR, ENGINEER, ADMINISTRATOR)
+
+ALLOWED: dict[str, frozenset[str]] = {
+    "entity.browse": frozenset({OPERATOR, APPROVER, AUDITOR, ENGINEER, ADMINISTRATOR}),
+    "entity.edit": frozenset({OPERATOR, ENGINEER}),
+    "history.browse": frozenset({OPERATOR, APPROVER, AUDITOR, ENGINEER}),
+    "change.browse": frozenset({OPERATOR, APPROVER, AUDITOR, ENGINEER}),
+    "change.request": frozenset({OPERATOR, ENGINEER}),
+    "change.start": frozenset({OPERATOR, ENGINEER, SERVICE}),
+    "change.cancel": frozenset({OPERATOR, ENGINEER}),
+    "change.undo": frozenset({OPERATOR, ENGINEER}),
+    "ticket.vote": frozenset({APPROVER}),
+    "ticket.withdraw": frozenset({OPERATOR, ENGINEER}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer, and the rule that gave it."""
+
+    allowed: bool
+    rule: str
+
+
+def decide(actor: Actor, action: str, resource: str) -> Verdict:
+    """Whether `actor` may do `action` on `resource` (an entity label, or an id in words).
+
+    An unknown action and an actor without a fitting role are both denied.
+    """
+    roles = ALLOWED.get(action)
+    if roles is None:
+        return Verdict(False, "no rule for this action")
+    fitting = sorted(roles & actor.roles)
+    if not fitting:
+        return Verdict(False, "no role that may")
+    if actor.kind == "user" and actor.tenant_id is None:
+        return Verdict(False, "no tenant")
+    return Verdict(True, f"role {fitting[0]}")
+
+
+def roles_for(action: str) -> tuple[str, ...]:
+    """Roles of people that may do the action, for error messages and hints."""
+    return tuple(sorted(ALLOWED.get(action, frozenset()) - {SERVICE}))

@@ -1,0 +1,1 @@
+"""What happened: governed entities, capture by the database, events, history."""

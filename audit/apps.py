@@ -1,0 +1,17 @@
+"""App configuration: grants follow every migrate, catalog checks run with `check --database`."""
+
+from django.apps import AppConfig
+from django.core.checks import Tags, register
+from django.db.models.signals import post_migrate
+
+
+class AuditConfig(AppConfig):
+    name = "audit"
+    verbose_name = "Audit"
+
+    def ready(self) -> None:
+        from audit import checks, manifest
+
+        post_migrate.connect(manifest.apply_after_migrate, dispatch_uid="custody_grants")
+        register(checks.declarations, Tags.models)
+        register(checks.catalog, Tags.database)

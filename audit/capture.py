@@ -1,0 +1,212 @@
+"""SQL of the capture: statement triggers with transition tables that fill history and events.
+
+One `INSERT … SELECT` of history rows and one audit event per statement, whatever the statement came
+from. Versioned: migrations name `create_v1`; a changed body is a new version, never an edit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from audit.names import QualifiedName, literal, place, quote
+
+OPERATIONS = ("insert", "update", "delete", "truncate")
+CODES = {"insert": "+", "update": "~", "delete": "-", "truncate": "-"}
+HEAD = "RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureSpec:
+    """What one table's capture needs to know; columns and keys are database column names."""
+
+    table: QualifiedName
+    history: QualifiedName
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    tenant: str | None
+    entity: str
+    fail_open: bool = False
+    casts: dict[str, str] = field(default_factory=dict)
+
+
+def function_name(table: QualifiedName, operation: str) -> str:
+    """Name of a trigger function in schema custody; long names end in a hash and stay unique."""
+    schema = "" if table[0] == "public" else f"{table[0]}_"
+    name = f"capture_{schema}{table[1]}_{operation}"
+    if len(name.encode()) <= 63:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"capture_{table[1].encode()[:32].decode(errors='ignore')}_{digest}_{operation}"
+
+
+def trigger_name(operation: str) -> str:
+    """The capture sorts before a guard of the same table."""
+    return f"custody_capture_{operation}"
+
+
+def create_v1(spec: CaptureSpec) -> str:
+    """Functions and triggers of one table, ENABLE ALWAYS."""
+    parts = [create_function_v1(spec, operation) for operation in OPERATIONS]
+    parts += [create_trigger_v1(spec.table, operation) for operation in OPERATIONS]
+    if not spec.fail_open:
+        parts.append(_key_guard(spec))
+    return "\n".join(parts)
+
+
+def drop_v1(spec: CaptureSpec) -> str:
+    """The reverse of `create_v1`."""
+    lines = [f"DROP TRIGGER IF EXISTS custody_key ON {place(spec.table)};"]
+    for operation in OPERATIONS:
+        lines.append(f"DROP TRIGGER IF EXISTS {trigger_name(operation)} ON {place(spec.table)};")
+        lines.append(f"DROP FUNCTION IF EXISTS custody.{quote(function_name(spec.table, operation))}();")
+    return "\n".join(lines)
+
+
+def create_function_v1(spec: CaptureSpec, operation: str) -> str:
+    """The trigger function of one operation."""
+    body = _body(spec, operation)
+    if spec.fail_open:
+        body = _fail_open(spec, operation, body)
+    if operation == "truncate":
+        body = _all_tenants(body)
+    return f"""
+CREATE OR REPLACE FUNCTION custody.{quote(function_name(spec.table, operation))}() {HEAD} AS $custody$
+DECLARE
+  c jsonb := custody.trusted_context();
+  who bigint := (c->>'user')::bigint;
+  why text := c->>'reason';
+  change bigint := (c->>'change')::bigint;
+  tenant integer := (c->>'tenant')::integer;
+  at timestamptz := clock_timestamp();
+  tx xid8;
+  event bigint;
+  amount bigint;
+  before jsonb;
+BEGIN
+{body}
+  RETURN NULL;
+END $custody$;"""
+
+
+def create_trigger_v1(table: QualifiedName, operation: str) -> str:
+    """The statement trigger of one operation. One trigger per operation: transition tables allow one event each."""
+    name, where = trigger_name(operation), place(table)
+    function = f"custody.{quote(function_name(table, operation))}()"
+    timing = {
+        "insert": f"AFTER INSERT ON {where} REFERENCING NEW TABLE AS changed",
+        "update": f"AFTER UPDATE ON {where} REFERENCING NEW TABLE AS changed",
+        "delete": f"AFTER DELETE ON {where} REFERENCING OLD TABLE AS changed",
+        "truncate": f"BEFORE TRUNCATE ON {where}",
+    }[operation]
+    return (
+        f"DROP TRIGGER IF EXISTS {name} ON {where};\n"
+        f"CREATE TRIGGER {name} {timing} FOR EACH STATEMENT EXECUTE FUNCTION {function};\n"
+        f"ALTER TABLE {where} ENABLE ALWAYS TRIGGER {name};"
+    )
+
+
+def _body(spec: CaptureSpec, operation: str) -> str:
+    rows = place(spec.table) if operation == "truncate" else "changed"
+    into = ", ".join(quote(column) for column in spec.columns)
+    values = ", ".join(f"r.{quote(column)}{spec.casts.get(column, '')}" for column in spec.columns)
+    return f"""  IF NOT EXISTS (SELECT FROM {rows}) THEN RETURN NULL; END IF;
+  tx := pg_current_xact_id();
+  event := nextval('public.audit_event_id_seq');
+{_tenant_of_rows(spec, rows)}  INSERT INTO {place(spec.history)}
+    (history_date, history_type, history_user_id, history_change_reason, event_id, change_id, xid, {into})
+  SELECT at, '{CODES[operation]}', who, why, event, change, tx, {values} FROM {rows} r;
+  GET DIAGNOSTICS amount = ROW_COUNT;
+{_before_state(spec, operation)}  PERFORM custody.record_event(event, at, tx, {literal(".".join(spec.table))}, {literal(spec.entity)},
+    '{CODES[operation]}', amount, c, tenant, before);"""
+
+
+def _all_tenants(body: str) -> str:
+    """TRUNCATE has no transition table: the function reads the table itself, all tenants of it."""
+    switch = "  PERFORM set_config('custody.all_tenants', {}, true);"
+    off = switch.format("''")
+    body = body.replace("THEN RETURN NULL; END IF;", f"THEN\n  {off}\n    RETURN NULL;\n  END IF;", 1)
+    return f"""{switch.format("'on'")}
+{body}
+{off}"""
+
+
+def _tenant_of_rows(spec: CaptureSpec, rows: str) -> str:
+    """A writer without a tenant of its own (the owner) is recorded under the rows' tenant, if it is one."""
+    if spec.tenant is None:
+        return ""
+    column = quote(spec.tenant)
+    return (
+        "  IF tenant IS NULL THEN\n"
+        f"    SELECT min({column}) INTO tenant FROM {rows} HAVING min({column}) = max({column});\n"
+        "  END IF;\n"
+    )
+
+
+def _before_state(spec: CaptureSpec, operation: str) -> str:
+    """Of a single row: what the changed columns held before. Of many rows the history tells it row by row."""
+    if operation == "insert":
+        return ""
+    if operation != "update":
+        return "  IF amount = 1 THEN SELECT to_jsonb(r) INTO before FROM " + (
+            f"{place(spec.table)} r; END IF;\n" if operation == "truncate" else "changed r; END IF;\n"
+        )
+    key = " AND ".join(f"h.{quote(k)} = r.{quote(k)}{spec.casts.get(k, '')}" for k in spec.key)
+    names = ", ".join(literal(column) for column in spec.columns)
+    return f"""  IF amount = 1 THEN
+    SELECT jsonb_object_agg(e.key, e.value) INTO before
+      FROM (SELECT to_jsonb(r) AS after_row, (
+              SELECT to_jsonb(h) FROM {place(spec.history)} h WHERE {key} AND h.event_id IS DISTINCT FROM event
+              ORDER BY h.history_id DESC LIMIT 1) AS before_row FROM changed r) q,
+           jsonb_each(q.before_row) e
+     WHERE e.key IN ({names}) AND q.after_row->e.key IS DISTINCT FROM e.value;
+  END IF;
+"""
+
+
+def _fail_open(spec: CaptureSpec, operation: str, body: str) -> str:
+    """The write passes though its capture fails, and an alarm is left; a refusal stays a refusal."""
+    return f"""  BEGIN
+{body}
+  EXCEPTION
+    WHEN insufficient_privilege THEN RAISE;
+    WHEN OTHERS THEN
+      INSERT INTO custody.capture_failure (table_name, operation, sqlstate, message)
+      VALUES ({literal(".".join(spec.table))}, {literal(operation)}, SQLSTATE, SQLERRM);
+  END;"""
+
+
+def _key_guard(spec: CaptureSpec) -> str:
+    """Old and new rows are told apart by key, so a key never changes. Costs nothing unless a key is SET."""
+    keys = spec.key if spec.tenant is None else (spec.tenant, *spec.key)
+    columns = ", ".join(quote(k) for k in keys)
+    moved = " OR ".join(f"OLD.{quote(k)} IS DISTINCT FROM NEW.{quote(k)}" for k in keys)
+    where = place(spec.table)
+    return f"""
+DROP TRIGGER IF EXISTS custody_key ON {where};
+CREATE TRIGGER custody_key BEFORE UPDATE OF {columns} ON {where} FOR EACH ROW WHEN ({moved})
+  EXECUTE FUNCTION custody.refuse_key_change();
+ALTER TABLE {where} ENABLE ALWAYS TRIGGER custody_key;"""
+
+
+def append_only_v1(table: QualifiedName, tenant: str | None) -> str:
+    """Refuse every write but the owner's functions' INSERT; show readers their own tenant."""
+    where = place(table)
+    mine = "true" if tenant is None else f"{quote(tenant)} = (SELECT custody.tenant())"
+    return f"""
+CREATE TRIGGER custody_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {where}
+  FOR EACH STATEMENT EXECUTE FUNCTION custody.refuse_write();
+ALTER TABLE {where} ENABLE ALWAYS TRIGGER custody_append_only;
+ALTER TABLE {where} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY custody_read ON {where} FOR SELECT USING ({mine});
+CREATE POLICY custody_record ON {where} TO custody_owner USING (true) WITH CHECK (true);"""
+
+
+def drop_append_only_v1(table: QualifiedName) -> str:
+    """The reverse of `append_only_v1`."""
+    where = place(table)
+    return f"""
+DROP TRIGGER IF EXISTS custody_append_only ON {where};
+DROP POLICY IF EXISTS custody_read ON {where};
+DROP POLICY IF EXISTS custody_record ON {where};
+ALTER TABLE {where} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;"""

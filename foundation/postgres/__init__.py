@@ -1,0 +1,1 @@
+"""The PostgreSQL backend that carries the context into the database."""

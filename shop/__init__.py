@@ -1,0 +1,1 @@
+"""The example a newcomer sees and copies."""
