@@ -1,0 +1,33 @@
+"""The addresses our processes are started with, and how a command in another terminal finds them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+
+
+def home_path(environ: MutableMapping[str, str]) -> Path:
+    return Path(environ.get("CUSTODY_HOME") or PROJECT / "var")
+
+
+def running_file(home: Path) -> Path:
+    """Written by `python -m console.embedded.run`, removed when it stops."""
+    return home / "run" / "environment.json"
+
+
+def load_running(environ: MutableMapping[str, str] | None = None) -> bool:
+    """Fill in what a running installation uses, unless the environment names a database itself."""
+    environ = os.environ if environ is None else environ
+    if environ.get("DATABASE_URL"):
+        return False
+    try:
+        kept: dict[str, str] = json.loads(running_file(home_path(environ)).read_text())
+    except (OSError, ValueError):
+        return False
+    for name, value in kept.items():
+        environ.setdefault(name, value)
+    return True
