@@ -225,6 +225,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire": {"task": "approvals.expire", "schedule": 20.0, "options": {"expires": 60}},
 }
 
+CUSTODY_DEMO_PASSWORD = os.environ.get("CUSTODY_DEMO_PASSWORD", "")
 CUSTODY_CHUNK_ROWS = _number("CUSTODY_CHUNK_ROWS", 10_000, 1)
 CUSTODY_LANES = _number("CUSTODY_LANES", 2, 1)
 # The one door every ORM delete of an entity goes through.
