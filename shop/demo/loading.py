@@ -6,6 +6,7 @@ is a transaction of its own; a load that was interrupted goes on where it stoppe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,6 @@ from typing import Any
 from django.db import connection, transaction
 
 from access.models import Tenant
-from foundation.actor import Actor
-from foundation.context import acting
 from shop.demo.scales import TENANTS, Scale, base
 
 SQL = Path(__file__).resolve().parent / "sql"
@@ -57,14 +56,12 @@ def load(scale: Scale, *, say: Callable[[str], None]) -> int:
     fresh = is_empty()
     _add_tenants()
     added = 0
-    actor = Actor.service("demo data")
-    with acting(actor, channel="command", reason=f"Demo data, scale {scale.name}"):
-        for table in TABLES:
-            before = added
-            for piece in _pieces(scale, table):
-                added += _insert(piece)
-            if added > before:
-                say(f"{table}: {added - before:,} rows")
+    for table in TABLES:
+        before = added
+        for piece in _pieces(scale, table):
+            added += _insert(piece, reason=f"Demo data, scale {scale.name}")
+        if added > before:
+            say(f"{table}: {added - before:,} rows")
     if fresh:
         _edit()
     _keep_ids_apart()
@@ -112,7 +109,7 @@ def _present(table: str, tenant: int) -> int:
         return 0 if not highest else (highest - tenant) // STEP + 1
 
 
-def _insert(piece: Piece) -> int:
+def _insert(piece: Piece, *, reason: str) -> int:
     statement = (SQL / f"{piece.table.removeprefix('shop_')}.sql").read_text()
     parameters = {
         "tenant": piece.tenant,
@@ -125,6 +122,7 @@ def _insert(piece: Piece) -> int:
     }
     with transaction.atomic(), connection.cursor() as cursor:
         _see_all_tenants(cursor)
+        _sign(cursor, "demo data", reason)
         cursor.execute(statement, parameters)
         inserted: int = cursor.rowcount
         return inserted
@@ -133,10 +131,10 @@ def _insert(piece: Piece) -> int:
 def _edit() -> None:
     """A few later edits, so that histories have something to compare."""
     for name, reason, statement in EDITS:
-        with acting(Actor.service(name), channel="sql", reason=reason), transaction.atomic():
-            with connection.cursor() as cursor:
-                _see_all_tenants(cursor)
-                cursor.execute(statement)
+        with transaction.atomic(), connection.cursor() as cursor:
+            _see_all_tenants(cursor)
+            _sign(cursor, name, reason)
+            cursor.execute(statement)
 
 
 EDITS = (
@@ -175,6 +173,12 @@ def _analyze() -> None:
 
 def _see_all_tenants(cursor: Any) -> None:
     cursor.execute("SELECT set_config('custody.all_tenants', 'on', true)")
+
+
+def _sign(cursor: Any, name: str, reason: str) -> None:
+    """Who writes and why, for the record; what any program with the owner's login may say of itself."""
+    said = json.dumps({"name": name, "channel": "sql", "reason": reason})
+    cursor.execute("SELECT set_config('custody.context', %s, true)", [said])
 
 
 def _any_row(cursor: Any, table: str) -> bool:
