@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import psycopg
@@ -96,7 +96,7 @@ class Cluster:
     def command(self) -> list[str]:
         """The command line that serves this cluster in the foreground, for a supervisor or for start()."""
         settings = settings_for(Machine.measure(self._base)) | self._settings
-        server = [self.bin / "postgres", "-D", self.data, "-k", self.sockets, "-p", str(PORT)]
+        server: list[str | Path] = [self.bin / "postgres", "-D", self.data, "-k", self.sockets, "-p", str(PORT)]
         for name, value in sorted(settings.items()):
             server += ["-c", f"{name}={value}"]
         user = (self._account.uid, self._account.gid) if self._account else None
@@ -193,8 +193,8 @@ class Cluster:
             *("--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         ]
 
-    def _as_server(self) -> dict[str, object]:
-        options: dict[str, object] = {"capture_output": True, "text": True, "check": False, "cwd": "/"}
+    def _as_server(self) -> dict[str, Any]:
+        options: dict[str, Any] = {"capture_output": True, "text": True, "check": False, "cwd": "/"}
         if self._account is not None:
             options |= {"user": self._account.uid, "group": self._account.gid, "extra_groups": [], "env": _PLAIN}
         return options

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import MutableMapping
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -31,3 +32,12 @@ def load_running(environ: MutableMapping[str, str] | None = None) -> bool:
     for name, value in kept.items():
         environ.setdefault(name, value)
     return True
+
+
+def address(url: str, *, user: str, password: str, database: str | None = None) -> str:
+    """The same server as in `url`, another login and, when given, another database."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    path = parts.path if database is None else f"/{quote(database, safe='')}"
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    return parts._replace(netloc=f"{login}@{place}", path=path).geturl()

@@ -45,8 +45,8 @@ class Home:
                     f"{home.path} belongs to user {user_name(owner)}: start as that user, "
                     "or name another directory in CUSTODY_HOME."
                 )
-            for directory in (home.run, home.log):
-                make_private(directory)
+            make_private(home.run, mode=_home_mode())
+            make_private(home.log)
             _probe(home.path)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -131,10 +131,11 @@ def private_temporary(name: str) -> Path:
     if len(os.fsencode(base)) > 30 or not PLAIN_PATH.fullmatch(str(base)):
         base = Path("/tmp")
     directory = base / name
-    make_private(directory)
+    make_private(directory, mode=_home_mode())
     facts = directory.lstat()
-    ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid() and not facts.st_mode & 0o077
-    return directory if ours else Path(tempfile.mkdtemp(prefix=f"{name[:20]}-", dir=base))
+    if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid() and not facts.st_mode & 0o066:
+        return directory
+    raise Refused(f"{directory} was not made by this user: remove it, or choose a shorter CUSTODY_HOME.")
 
 
 def user_name(uid: int) -> str:

@@ -1,0 +1,190 @@
+"""Fixtures of every test. PostgreSQL is always a real one, and the tests' login is the application's.
+
+Tests run in a transaction that is rolled back (`db`). What must commit for real asks for `real_db`.
+`transactional_db` is refused: it empties tables with TRUNCATE, which the application's login may not do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from console.embedded.valkey import Valkey
+from tests.servers import Servers, manage, session_servers
+
+SERVERS = pytest.StashKey[Servers]()
+CLEANUP = pytest.StashKey[ExitStack]()
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers (an xdist worker is told about them), then name the settings module to pytest-django."""
+    given = getattr(config, "workerinput", {}).get("custody")
+    if not given and settings.configured:
+        raise pytest.UsageError("unset DJANGO_SETTINGS_MODULE: the tests bring their own servers and settings.")
+    if given:
+        servers = Servers.from_json(given)
+    else:
+        config.stash[CLEANUP] = ExitStack()
+        servers = config.stash[CLEANUP].enter_context(session_servers())
+    config.stash[SERVERS] = servers
+    name = _database_name(config)
+    os.environ.update(servers.environment(name))
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # playwright's loop runs in the thread that uses the database
+    settings.DATABASES["default"]["NAME"] = name  # an xdist worker inherited the settings of the session's start
+
+
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["custody"] = node.config.stash[SERVERS].as_json()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if CLEANUP in config.stash:
+        config.stash[CLEANUP].close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark = item.get_closest_marker("django_db")
+        if (mark and mark.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ()):
+            raise pytest.UsageError(f"{item.nodeid}: use the fixture real_db to commit for real.")
+
+
+def _database_name(config: pytest.Config) -> str:
+    worker = getattr(config, "workerinput", {}).get("workerid", "main")
+    return f"custody_test_{worker}"
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> Servers:
+    return pytestconfig.stash[SERVERS]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(servers: Servers, pytestconfig: pytest.Config) -> Iterator[None]:
+    """pytest-django's fixture, replaced: a clone of the migrated template instead of migrations per worker."""
+    name = _database_name(pytestconfig)
+    servers.clone(name)
+    yield
+    from django.db import connections
+
+    connections.close_all()
+    servers.drop(name)
+
+
+@pytest.fixture
+def owner(django_db_setup: None, servers: Servers, pytestconfig: pytest.Config) -> Iterator[psycopg.Connection]:
+    """An autocommit connection as custody_owner to the database of `db`. What it commits stays: undo it."""
+    with psycopg.connect(servers.owner_url(_database_name(pytestconfig)), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def real_db(servers: Servers, django_db_blocker: Any) -> Iterator[Any]:
+    """A database of this test's own, to commit to; Django's `default` points to it (see RealDatabase)."""
+    from tests.databases import RealDatabase, default_database
+
+    name = f"custody_real_{uuid.uuid4().hex[:12]}"
+    servers.clone(name)
+    with django_db_blocker.unblock(), default_database(name):
+        yield RealDatabase(servers, name)
+    servers.drop(name)
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A private Valkey for this process: `cache_url` and `broker_url`."""
+    with Valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def broker(valkey: Valkey) -> Iterator[str]:
+    """The address of an empty broker; tasks sent from the test go there."""
+    import redis
+
+    from console.celery import app
+
+    with redis.Redis.from_url(valkey.cache_url) as client:
+        client.flushall()
+    before = app.conf.broker_url
+    app.conf.update(broker_url=valkey.broker_url, broker_write_url=None, broker_read_url=None)
+    _forget_connections(app)
+    yield valkey.broker_url
+    app.conf.update(broker_url=before)
+    _forget_connections(app)
+
+
+def _forget_connections(app: Any) -> None:
+    app.pool.force_close_all()
+    app._pool = None
+    app.amqp._producer_pool = None
+
+
+@pytest.fixture
+def worker_process(real_db: Any, broker: str, valkey: Valkey, tmp_path: Path) -> Iterator[Any]:
+    """A real Celery worker on real_db: `.stop()`, `.kill()`, `.start()`, `.popen`, `.log`."""
+    from tests.databases import celery_worker
+
+    process = celery_worker(
+        real_db.env | {"BROKER_URL": broker, "REDIS_URL": valkey.cache_url}, tmp_path / "worker.log"
+    )
+    try:
+        process.wait_for_line(" ready.")
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def collected_static(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CUSTODY_HOME whose static files are collected as in production."""
+    home = tmp_path_factory.mktemp("site")
+    environment = servers.environment("none") | {"CUSTODY_HOME": str(home), "CUSTODY_DEBUG": "0"}
+    manage(environment, "collectstatic", "--noinput", "--verbosity=0")
+    return home
+
+
+@pytest.fixture
+def live_site(real_db: Any, collected_static: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of a real gunicorn on real_db, as in production. The test's own commits are visible to it."""
+    from tests.databases import free_port, gunicorn
+
+    port = free_port()
+    environment = real_db.env | {"CUSTODY_DEBUG": "0", "CUSTODY_HOME": str(collected_static)}
+    process = gunicorn(environment, port, tmp_path / "web.log")
+    address = f"http://127.0.0.1:{port}"
+    try:
+        process.wait_for_answer(f"{address}/healthz")
+        yield address
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The machine's Chromium. Without one browser tests are skipped, and fail where CI=true."""
+    found: Callable[[str], str | None] = shutil.which
+    path = os.environ.get("CHROMIUM") or next((hit for name in CHROMIUM if (hit := found(name))), None)
+    if path is None:
+        reason = "no Chromium on PATH: install it, or name it in CHROMIUM"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    return browser_type_launch_args | {"executable_path": path, "args": CHROMIUM_ARGUMENTS}
