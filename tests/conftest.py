@@ -21,6 +21,8 @@ from django.conf import settings
 from console.embedded.valkey import Valkey
 from tests.servers import Servers, manage, session_servers
 
+pytest_plugins = ["tests.personas"]
+
 SERVERS = pytest.StashKey[Servers]()
 CLEANUP = pytest.StashKey[ExitStack]()
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
