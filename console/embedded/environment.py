@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import MutableMapping
@@ -20,10 +21,26 @@ def running_file(home: Path) -> Path:
     return home / "run" / "environment.json"
 
 
+def lock_file(home: Path) -> Path:
+    """Locked while `python -m console.embedded.run` lives; a killed one leaves the file, not the lock."""
+    return home / "run" / "custody.lock"
+
+
+def is_running(home: Path) -> bool:
+    try:
+        with open(lock_file(home)) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def load_running(environ: MutableMapping[str, str] | None = None) -> bool:
     """Fill in what a running installation uses, unless the environment names a database itself."""
     environ = os.environ if environ is None else environ
-    if environ.get("DATABASE_URL"):
+    if environ.get("DATABASE_URL") or not is_running(home_path(environ)):
         return False
     try:
         kept: dict[str, str] = json.loads(running_file(home_path(environ)).read_text())

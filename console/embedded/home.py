@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from console.embedded.environment import lock_file
 from console.embedded.errors import Refused
 
 # A socket address holds about 100 bytes; the longest name we append is ".s.PGSQL.5432.lock".
@@ -87,7 +88,7 @@ class Home:
 
     def lock(self) -> IO[str]:
         """Hold this directory while the returned file is open. Raises Refused when another start holds it."""
-        file = open(self.run / "custody.lock", "a+")  # noqa: SIM115 - held as long as the process lives
+        file = open(lock_file(self.path), "a+")  # noqa: SIM115 - held as long as the process lives
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,0 +1,43 @@
+# Custody. `make run` and `make test` need Python 3.11 or newer with pip, make, a shell and a package index.
+PYTHON ?= python3
+VENV_RUN = exec $(PYTHON) scripts/bootstrap.py run
+VENV_DEV = exec $(PYTHON) scripts/bootstrap.py dev
+SCALE ?= small
+FAULTS ?= 100
+SEED ?= 1
+WORKERS ?= auto
+ARGS ?=
+
+.PHONY: run test check bench chaos smoke accident demo
+
+# Starts everything and stays in the foreground; Ctrl-C stops it. PORT=8000, CUSTODY_HOME=var.
+run:
+	@$(VENV_RUN) -m console.embedded.run
+
+# All tests. ARGS is handed to pytest: make test ARGS="tests/audit -k capture".
+test:
+	@$(VENV_DEV) -m pytest -n $(WORKERS) $(ARGS)
+
+# Format, lint, types, layers, templates, migrations, translations, documents.
+check:
+	@$(VENV_DEV) scripts/check.py
+
+# Figures, into var/bench/latest.json.
+bench:
+	@$(VENV_DEV) -m bench $(ARGS)
+
+# Kills workers, backends and the server at random and checks what must hold.
+chaos:
+	@$(VENV_DEV) -m chaos --faults $(FAULTS) --seed $(SEED) $(ARGS)
+
+# A fresh clone of the current commit, started, used with a real browser and through the API, stopped.
+smoke:
+	@$(VENV_DEV) scripts/smoke.py
+
+# The article's accident, replayed on demo data.
+accident:
+	@$(VENV_RUN) -m console.embedded.command accident $(ARGS)
+
+# Demo data: SCALE=small|medium|accident.
+demo:
+	@$(VENV_RUN) -m console.embedded.command demo --scale $(SCALE) $(ARGS)
