@@ -28,7 +28,8 @@ def grants() -> dict[QualifiedName, frozenset[str]]:
         if model._meta.managed and not model._meta.proxy:
             granted[split_table(model._meta.db_table)] = getattr(model, "app_privileges", FULL)
     for entity in registry.entities():
-        granted[split_table(entity._meta.db_table)] = WRITE
+        if entity._meta.managed:  # an adopted table's grants are given and taken back by its own migration
+            granted[split_table(entity._meta.db_table)] = WRITE
         granted[split_table(registry.history_of(entity)._meta.db_table)] = READ  # type: ignore[attr-defined]
     granted["public", "audit_event"] = READ
     granted["public", "audit_governedtable"] = READ

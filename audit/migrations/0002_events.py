@@ -10,59 +10,72 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('audit', '0001_record'),
+        ("audit", "0001_record"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='GovernedTable',
+            name="GovernedTable",
             fields=[
-                ('table_name', models.TextField(primary_key=True, serialize=False)),
-                ('entity', models.TextField()),
-                ('row_limit', models.BigIntegerField()),
+                ("table_name", models.TextField(primary_key=True, serialize=False)),
+                ("entity", models.TextField()),
+                ("row_limit", models.BigIntegerField()),
             ],
             options={
-                'verbose_name': 'governed table',
-                'verbose_name_plural': 'governed tables',
+                "verbose_name": "governed table",
+                "verbose_name_plural": "governed tables",
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('event_id', models.UUIDField(default=uuid.uuid4, editable=False)),
-                ('occurred_at', models.DateTimeField(verbose_name='time')),
-                ('xid', audit.fields.Xid8Field()),
-                ('target_table', models.TextField(verbose_name='table')),
-                ('entity', models.TextField(verbose_name='entity')),
-                ('operation', models.CharField(choices=[('+', 'Inserted'), ('~', 'Updated'), ('-', 'Removed'), ('*', 'Act')], max_length=1, verbose_name='operation')),
-                ('action', models.TextField(verbose_name='action')),
-                ('affected_rows', models.BigIntegerField(verbose_name='rows')),
-                ('operator_id', models.BigIntegerField(null=True, verbose_name='account')),
-                ('person_id', models.BigIntegerField(null=True, verbose_name='person')),
-                ('operator_name', models.TextField(verbose_name='who')),
-                ('tenant_id', models.IntegerField(null=True, verbose_name='tenant')),
-                ('ip', models.GenericIPAddressField(null=True, verbose_name='address')),
-                ('trace_id', models.TextField(default='', verbose_name='trace')),
-                ('request_id', models.TextField(default='', verbose_name='request')),
-                ('change_id', models.BigIntegerField(null=True, verbose_name='change')),
-                ('channel', models.TextField(verbose_name='channel')),
-                ('decision_id', models.UUIDField(null=True, verbose_name='decision')),
-                ('reason', models.TextField(default='', verbose_name='reason')),
-                ('db_role', models.TextField(verbose_name='database login')),
-                ('application', models.TextField(default='', verbose_name='program')),
-                ('before_state', models.JSONField(null=True, verbose_name='before')),
-                ('facts', models.JSONField(null=True, verbose_name='facts')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("event_id", models.UUIDField(default=uuid.uuid4, editable=False)),
+                ("occurred_at", models.DateTimeField(verbose_name="time")),
+                ("xid", audit.fields.Xid8Field()),
+                ("target_table", models.TextField(verbose_name="table")),
+                ("entity", models.TextField(verbose_name="entity")),
+                (
+                    "operation",
+                    models.CharField(
+                        choices=[("+", "Inserted"), ("~", "Updated"), ("-", "Removed"), ("*", "Act")],
+                        max_length=1,
+                        verbose_name="operation",
+                    ),
+                ),
+                ("action", models.TextField(verbose_name="action")),
+                ("affected_rows", models.BigIntegerField(verbose_name="rows")),
+                ("operator_id", models.BigIntegerField(null=True, verbose_name="account")),
+                ("person_id", models.BigIntegerField(null=True, verbose_name="person")),
+                ("operator_name", models.TextField(verbose_name="who")),
+                ("tenant_id", models.IntegerField(null=True, verbose_name="tenant")),
+                ("ip", models.GenericIPAddressField(null=True, verbose_name="address")),
+                ("trace_id", models.TextField(default="", verbose_name="trace")),
+                ("request_id", models.TextField(default="", verbose_name="request")),
+                ("change_id", models.BigIntegerField(null=True, verbose_name="change")),
+                ("channel", models.TextField(verbose_name="channel")),
+                ("decision_id", models.UUIDField(null=True, verbose_name="decision")),
+                ("reason", models.TextField(default="", verbose_name="reason")),
+                ("db_role", models.TextField(verbose_name="database login")),
+                ("application", models.TextField(default="", verbose_name="program")),
+                ("before_state", models.JSONField(null=True, verbose_name="before")),
+                ("facts", models.JSONField(null=True, verbose_name="facts")),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'events',
-                'indexes': [models.Index(fields=['tenant_id', 'entity', 'id'], name='audit_event_entity'), models.Index(condition=models.Q(('change_id__isnull', False)), fields=['change_id', 'id'], name='audit_event_change')],
-                'constraints': [audit.constraints.AppendOnly(name='audit_event_append_only', tenant='tenant_id')],
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+                "indexes": [
+                    models.Index(fields=["tenant_id", "entity", "id"], name="audit_event_entity"),
+                    models.Index(
+                        condition=models.Q(("change_id__isnull", False)),
+                        fields=["change_id", "id"],
+                        name="audit_event_change",
+                    ),
+                ],
+                "constraints": [audit.constraints.AppendOnly(name="audit_event_append_only", tenant="tenant_id")],
             },
         ),
         migrations.RunSQL(

@@ -1,15 +1,16 @@
 -- One event per statement. `record_event` is called by capture triggers only; `append_event` by the application,
 -- for acts that are no statement on a governed table (a vote, a refusal). Both set time and transaction themselves.
+-- `limited` is false where another program writes to its own, adopted table: it asks nobody.
 
 CREATE FUNCTION custody.record_event(
   event bigint, at timestamptz, tx xid8, place text, entity text, op text, amount bigint,
-  context jsonb, tenant integer, before jsonb
+  context jsonb, tenant integer, before jsonb, limited boolean DEFAULT true
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
 DECLARE
   allowed bigint;
 BEGIN
-  IF amount > 1 AND op IN ('~', '-') AND NOT pg_has_role(session_user, 'custody_owner', 'MEMBER') THEN
+  IF limited AND amount > 1 AND op IN ('~', '-') AND NOT pg_has_role(session_user, 'custody_owner', 'MEMBER') THEN
     SELECT row_limit INTO allowed FROM public.audit_governedtable WHERE table_name = place;
     IF amount > allowed AND NOT custody.change_is_running((context->>'change')::bigint) THEN
       RAISE insufficient_privilege USING

@@ -16,12 +16,13 @@ def consistent(using: str = "default") -> Iterator[bool]:
     """One transaction that sees one state. Yields whether it is REPEATABLE READ.
 
     Inside a transaction that is already open the isolation level cannot rise any more; the block then
-    joins it and yields False, and the caller has to lock what it reads.
+    joins it, and unless that one is REPEATABLE READ the caller has to lock what it reads.
     """
     connection = connections[using]
     if connection.in_atomic_block:
-        with transaction.atomic(using=using):
-            yield False
+        with transaction.atomic(using=using), connection.cursor() as cursor:
+            cursor.execute("SHOW transaction_isolation")
+            yield cursor.fetchone()[0] in ("repeatable read", "serializable")
         return
     with transaction.atomic(using=using):
         # Past the context wrapper on purpose: the level must be set before the first query.

@@ -1,0 +1,1 @@
+"""Who agreed: tickets, votes, and the gate every change passes."""

@@ -1,0 +1,88 @@
+"""Votes: bound to the fingerprint the voter saw, one per person, never the requester's own."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError
+from django.db.models.functions import Now
+
+from access.enforcement import enforce
+from approvals import tickets
+from approvals.errors import (
+    AlreadyVoted,
+    DigestMoved,
+    NotAPerson,
+    RejectionNeedsReason,
+    SelfApproval,
+    TicketNotPending,
+    UnknownDecision,
+)
+from approvals.models import Ticket, Vote
+from changes import execution, record
+from changes.states import State
+from foundation.actor import Actor
+from foundation.postgres.transactions import durable
+
+
+def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: str = "") -> Ticket:
+    """Approve or reject what `digest` names. Approving never starts anything.
+
+    Raises NotAllowed, SelfApproval, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason.
+    """
+    ticket = tickets.get(ticket_id)
+    enforce(actor, "ticket.vote", f"T-{ticket.pk}")
+    if decision not in Vote.Decision.values:
+        raise UnknownDecision(field="decision", value=str(decision)[:40])
+    if decision == Vote.Decision.REJECT and not reason.strip():
+        raise RejectionNeedsReason(field="reason")
+    try:
+        with durable():
+            return _vote(ticket, actor, decision, digest, reason.replace("\x00", "").strip()[:4000])
+    except IntegrityError as error:
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+        if name == "approvals_vote_one_per_person":
+            raise AlreadyVoted(ticket_id=ticket.pk) from error
+        if name == "approvals_vote_not_the_requester":
+            raise SelfApproval(ticket_id=ticket.pk) from error
+        raise
+
+
+def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str) -> Ticket:
+    ticket = Ticket.objects.select_for_update(of=("self",)).select_related("change").get(pk=ticket.pk)
+    _refuse(ticket, actor, digest)
+    Vote.objects.create(
+        tenant_id=ticket.tenant_id,
+        ticket=ticket,
+        requester_person_id=ticket.requester_person_id,
+        person_id=actor.person_id,
+        user_id=actor.user_id,
+        name=actor.name,
+        decision=decision,
+        digest=digest,
+        reason=reason,
+    )
+    facts = {"ticket": ticket.pk, "reason": reason, "digest": digest}
+    if decision == Vote.Decision.REJECT:
+        tickets.settle(ticket, Ticket.State.REJECTED)
+        execution.move(ticket.change, State.REFUSED)
+        record.note(ticket.change, "ticket.rejected", **facts)
+        return ticket
+    record.note(ticket.change, "ticket.vote", **facts)
+    if ticket.votes.filter(decision=Vote.Decision.APPROVE).count() >= ticket.required:
+        tickets.settle(ticket, Ticket.State.APPROVED)
+        execution.clear(ticket.change, by="ticket")
+        record.note(ticket.change, "ticket.approved", ticket=ticket.pk)
+    return ticket
+
+
+def _refuse(ticket: Ticket, actor: Actor, digest: str) -> None:
+    """Everything that speaks against this vote, the ticket's row being locked."""
+    if actor.person_id is None or actor.user_id is None:
+        raise NotAPerson()
+    if actor.person_id == ticket.requester_person_id:
+        raise SelfApproval(ticket_id=ticket.pk)
+    if not Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.PENDING, expires_at__gt=Now()).exists():
+        raise TicketNotPending(ticket_id=ticket.pk, state=tickets.state_words(ticket))
+    if ticket.votes.filter(person_id=actor.person_id).exists():
+        raise AlreadyVoted(ticket_id=ticket.pk)
+    if digest != ticket.digest or digest != ticket.change.digest:
+        raise DigestMoved(ticket_id=ticket.pk, digest=ticket.digest)

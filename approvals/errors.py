@@ -1,0 +1,59 @@
+"""Errors of tickets and votes."""
+
+from __future__ import annotations
+
+from foundation.errors import Conflict, Denied, Invalid, NotFound
+
+
+class TicketNotFound(NotFound):
+    """There is no ticket %(ticket_id)s."""
+
+    code = "ticket_not_found"
+
+
+class TicketNotPending(Conflict):
+    """Ticket %(ticket_id)s is already %(state)s. Nothing was changed."""
+
+    code = "ticket_not_pending"
+
+
+class SelfApproval(Denied):
+    """You asked for this, so someone else must decide."""
+
+    code = "self_approval"
+
+
+class AlreadyVoted(Conflict):
+    """You have already decided on ticket %(ticket_id)s. Each person has one vote."""
+
+    code = "already_voted"
+
+
+class DigestMoved(Conflict):
+    """What you looked at is not what ticket %(ticket_id)s holds now. Look again before you decide."""
+
+    code = "digest_moved"
+
+
+class NotAPerson(Denied):
+    """Only a person can decide, and this login belongs to none."""
+
+    code = "not_a_person"
+
+
+class NotYours(Denied):
+    """Only the person who asked can withdraw ticket %(ticket_id)s."""
+
+    code = "not_yours"
+
+
+class UnknownDecision(Invalid):
+    """“%(value)s” is no decision. Use approve or reject."""
+
+    code = "unknown_decision"
+
+
+class RejectionNeedsReason(Invalid):
+    """Say why you reject this: whoever asked will read it."""
+
+    code = "rejection_needs_reason"

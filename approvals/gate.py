@@ -1,0 +1,79 @@
+"""The gate: what every door calls. Submit, look at the thresholds, open a ticket or let it run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from approvals import rules, tickets
+from approvals.models import Ticket
+from audit import registry
+from changes import execution, submission
+from changes.models import Change
+from changes.states import Operation, State
+from foundation.actor import Actor
+from foundation.postgres.transactions import consistent
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a request: a change, and a ticket when other people must decide first."""
+
+    change: Change
+    ticket: Ticket | None
+
+
+def request(actor: Actor, **asked: Any) -> Outcome:
+    """Ask for a change; keywords as `changes.submission.prepare`.
+
+    Freezing and the ticket are one transaction: either both exist or neither. Below every threshold the
+    change is cleared and started at once. An equal request with the same key gets the first outcome.
+    """
+    prepared = submission.prepare(actor, **asked)
+    first = submission.earlier(prepared.change)
+    if first is None:
+        try:
+            with consistent():
+                change = submission.freeze(prepared)
+                return Outcome(change, _admit(change, actor))
+        except IntegrityError as error:
+            first = submission.collided(prepared, error)
+    return Outcome(first, Ticket.objects.filter(change_id=first.pk).first())
+
+
+def request_undo(
+    change_id: int, *, actor: Actor, reason: str, request_key: UUID | None = None, title: str = ""
+) -> Outcome:
+    """Ask to undo a change. Raises ChangeNotFound, WrongState, NothingToUndo, UndoExists."""
+    original = execution.get(change_id)
+    return request(
+        actor,
+        entity=original.entity,
+        operation=Operation.UNDO,
+        selection=None,
+        reason=reason,
+        title=title,
+        request_key=request_key,
+        undo_of=original.pk,
+    )
+
+
+def needed(change: Change) -> rules.Requirement:
+    """The approvals a frozen change needs, by its parts."""
+    return rules.requirement(
+        (part.entity, part.rows, registry.threshold(registry.entity(part.entity))) for part in change.parts.all()
+    )
+
+
+def _admit(change: Change, actor: Actor) -> Ticket | None:
+    requirement = needed(change)
+    if requirement.approvals:
+        return tickets.open_ticket(change, requirement)
+    execution.clear(change, by="threshold")
+    if change.state == State.CLEARED:
+        execution.start(change.pk, actor=actor)
+        change.refresh_from_db()
+    return None

@@ -1,0 +1,98 @@
+"""Opening, withdrawing and expiring tickets. Each step is one conditional UPDATE on the database's clock."""
+
+from __future__ import annotations
+
+from django.db.models.functions import Now
+
+from access.enforcement import enforce
+from access.models import Tenant
+from approvals.errors import NotAPerson, NotYours, TicketNotFound, TicketNotPending
+from approvals.models import Ticket
+from approvals.rules import TICKET_LIFE, Requirement
+from changes import execution, record
+from changes.models import Change
+from changes.states import State
+from foundation.actor import Actor
+from foundation.context import acting
+from foundation.postgres.transactions import durable
+
+
+def open_ticket(change: Change, requirement: Requirement) -> Ticket:
+    """Put a frozen change before other people. The caller holds the transaction."""
+    if change.requester_person_id is None:
+        raise NotAPerson()
+    ticket = Ticket.objects.create(
+        tenant_id=change.tenant_id,
+        change=change,
+        title=change.title,
+        required=requirement.approvals,
+        rule={"over": [list(part) for part in requirement.over]},
+        digest=change.digest,
+        requester_person_id=change.requester_person_id,
+        requester_name=change.requester_name,
+        expires_at=Now() + TICKET_LIFE,
+    )
+    execution.move(change, State.WAITING)
+    record.note(change, "ticket.opened", rows=change.rows_total, ticket=ticket.pk, required=ticket.required)
+    ticket.refresh_from_db()
+    return ticket
+
+
+def get(ticket_id: int) -> Ticket:
+    """A ticket of the current tenant. Raises TicketNotFound."""
+    ticket = Ticket.objects.select_related("change").filter(pk=ticket_id).first()
+    if ticket is None:
+        raise TicketNotFound(ticket_id=ticket_id)
+    return ticket
+
+
+def withdraw(ticket_id: int, *, actor: Actor, reason: str = "") -> Ticket:
+    """Take one's own request back while nobody has decided. Raises NotYours, TicketNotPending."""
+    ticket = get(ticket_id)
+    enforce(actor, "ticket.withdraw", f"T-{ticket.pk}")
+    if ticket.requester_person_id != actor.person_id:
+        raise NotYours(ticket_id=ticket.pk)
+    with durable():
+        settle(ticket, Ticket.State.WITHDRAWN)
+        execution.move(ticket.change, State.REFUSED)
+        record.note(ticket.change, "ticket.withdrawn", ticket=ticket.pk, reason=reason)
+    return ticket
+
+
+def settle(ticket: Ticket, state: Ticket.State) -> None:
+    """Decide a pending ticket that has not expired; one caller wins. Raises TicketNotPending."""
+    moved = Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.PENDING, expires_at__gt=Now()).update(
+        state=state, decided_at=Now()
+    )
+    ticket.refresh_from_db()
+    if not moved:
+        raise TicketNotPending(ticket_id=ticket.pk, state=state_words(ticket))
+
+
+def state_words(ticket: Ticket) -> str:
+    """The state for people: a pending ticket past its time is expired, whether or not the clerk came by."""
+    if ticket.state == Ticket.State.PENDING:
+        if Ticket.objects.filter(pk=ticket.pk, expires_at__lte=Now()).exists():
+            return str(Ticket.State.EXPIRED.label)
+    return ticket.get_state_display()
+
+
+def expire_due() -> int:
+    """Close tickets nobody answered in time, for all tenants; return how many."""
+    closed = 0
+    for tenant_id in Tenant.objects.values_list("pk", flat=True):
+        with acting(Actor.service("scheduler", tenant_id=tenant_id), channel="task"):
+            for ticket in Ticket.objects.filter(state=Ticket.State.PENDING, expires_at__lte=Now()):
+                closed += _expire(ticket)
+    return closed
+
+
+def _expire(ticket: Ticket) -> int:
+    with durable():
+        moved = Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.PENDING, expires_at__lte=Now()).update(
+            state=Ticket.State.EXPIRED, decided_at=Now()
+        )
+        if moved:
+            execution.move(ticket.change, State.REFUSED)
+            record.note(ticket.change, "ticket.expired", ticket=ticket.pk)
+    return moved

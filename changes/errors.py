@@ -1,0 +1,119 @@
+"""Errors of the engine. The docstring is the sentence people read."""
+
+from __future__ import annotations
+
+from foundation.errors import Conflict, Denied, Invalid, NotFound
+
+
+class UnknownField(Invalid):
+    """%(entity)s has no field “%(value)s”. Fields: %(known)s."""
+
+    code = "unknown_field"
+
+
+class UnknownLookup(Invalid):
+    """“%(value)s” is no comparison. Use one of: %(known)s."""
+
+    code = "unknown_lookup"
+
+
+class BadValue(Invalid):
+    """“%(value)s” does not fit the field %(name)s. %(hint)s"""
+
+    code = "bad_value"
+
+
+class BadSelection(Invalid):
+    """The selection cannot be read. Give either “where” and “any” with conditions, or “keys” with a list of keys."""
+
+    code = "bad_selection"
+
+
+class EmptySelection(Invalid):
+    """Nothing matches: the selection holds no row that this could be done to."""
+
+    code = "empty_selection"
+
+
+class WholeTable(Invalid):
+    """Without a condition this would take the whole table. Add a condition, or list the keys."""
+
+    code = "whole_table"
+
+
+class TooManyKeys(Invalid):
+    """%(given)s keys are too many at once. Up to %(limit)s can be listed; use conditions beyond that."""
+
+    code = "too_many_keys"
+
+
+class ReasonMissing(Invalid):
+    """Say why, in at least %(least)s characters: the reason is kept in the history."""
+
+    code = "reason_missing"
+
+
+class UnknownOperation(Invalid):
+    """“%(value)s” is no operation. Use one of: %(known)s."""
+
+    code = "unknown_operation"
+
+
+class ChangeNotFound(NotFound):
+    """There is no change %(change_id)s."""
+
+    code = "change_not_found"
+
+
+class ProtectedRows(Conflict):
+    """%(rows)s rows of %(entity)s hold on to the selection and stop this. Take them along with cascade_also=["%(relation)s"], or leave out the rows they belong to."""
+
+    code = "protected_rows"
+
+
+class RequestKeyReused(Conflict):
+    """This request key was already used for another change (%(change_id)s). Take a new key for a new request."""
+
+    code = "request_key_reused"
+
+
+class WrongState(Conflict):
+    """Change %(change_id)s is %(state)s; this can only be done while it is %(needed)s."""
+
+    code = "wrong_state"
+
+
+class NewDependants(Conflict):
+    """%(rows)s rows of %(entity)s have been added under the frozen rows since they were frozen. Ask again, so that they are part of what is approved."""
+
+    code = "new_dependants"
+
+
+class SchemaMoved(Conflict):
+    """The table %(entity)s has changed its columns since this was frozen. Ask again."""
+
+    code = "schema_moved"
+
+
+class NothingToUndo(Conflict):
+    """Change %(change_id)s has done nothing that could be undone."""
+
+    code = "nothing_to_undo"
+
+
+class UndoExists(Conflict):
+    """Change %(change_id)s is already being undone by change %(undo_id)s."""
+
+    code = "undo_exists"
+
+
+class NotTheRequester(Denied):
+    """Only the person who asked for change %(change_id)s may do this."""
+
+    code = "not_the_requester"
+
+
+class CaptureMismatch(Conflict):
+    """The database recorded %(captured)s rows where %(applied)s were changed; the step was taken back."""
+
+    code = "capture_mismatch"

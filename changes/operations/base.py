@@ -1,0 +1,38 @@
+"""What an operation is: how it freezes, how it applies a chunk, in which order it walks its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from changes.models import Change, ChangePart
+from changes.plan import Plan
+from changes.selection import Selection
+from changes.tables import Table
+
+# (change, selection, cascade_also) -> plan, rows frozen
+Freeze = Callable[[Change, Selection | None, frozenset[str]], Plan]
+# (table, part) -> the UPDATE of one chunk, over the frozen rows r with position in (lo, hi]
+ChunkSql = Callable[[Table, ChangePart], str]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationKind:
+    """A registered operation.
+
+    deepest_first   dependants are changed before what they depend on
+    needs_selection the caller names rows; an undo names a change instead
+    live_rows       works on live rows; otherwise on the recycle bin
+    """
+
+    freeze: Freeze
+    chunk_sql: ChunkSql
+    deepest_first: bool
+    needs_selection: bool = True
+    live_rows: bool = True
+
+    def rows(self, selection: Selection) -> Any:
+        """The queryset the operation may select from."""
+        model: Any = selection.entity
+        return selection.narrow(model.objects.all() if self.live_rows else model.deleted.all())

@@ -1,0 +1,42 @@
+"""The UPDATE of a revert, shared by undo and restore.
+
+The conflict is a condition of the UPDATE itself, so the decision is made under the row's lock: a touched
+column that somebody changed meanwhile is never overwritten, an untouched one stays as it is.
+"""
+
+from __future__ import annotations
+
+from audit.names import quote
+from changes.models import ChangePart
+from changes.relations import governed_parents
+from changes.reverting import live_constraints, taken, unchanged
+from changes.tables import Table, table_of
+
+
+def chunk_sql(table: Table, part: ChangePart) -> str:
+    """Bring back the part's columns from the version before."""
+    columns = tuple(part.columns)
+    sets = ", ".join(f"{quote(column)} = b.{quote(column)}" for column in columns)
+    return (
+        f"UPDATE {table.name} o SET {sets} FROM changes_frozenrow r "
+        f"JOIN {table.history} b ON b.history_id = r.before_id JOIN {table.history} a ON a.history_id = r.after_id "
+        "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
+        f"AND r.position > %(lo)s AND r.position <= %(hi)s AND {table.match()} AND {table.tenant()} "
+        f"AND {table.range()} AND {unchanged(columns)}{_still_possible(table, columns)}"
+    )
+
+
+def _still_possible(table: Table, columns: tuple[str, ...]) -> str:
+    """What the freeze found possible must still be: values free, parents alive."""
+    if "is_deleted" not in columns:
+        return ""
+    conditions = [f"NOT {taken(table, constraint)}" for constraint in live_constraints(table.model)]
+    for field in governed_parents(table.model):
+        parent = table_of(field.remote_field.model)
+        own = " AND ".join(f"q.{quote(column)} = o.{quote(column)}" for column, _ in table.key)
+        same = f" AND NOT ({own})" if parent is table else ""
+        conditions.append(
+            f"NOT EXISTS (SELECT FROM {parent.name} q WHERE {parent.tenant('q')} AND q.is_deleted "
+            f"AND q.{quote(field.target_field.column)} = o.{quote(field.column)}{same})"
+        )
+    return "".join(f" AND {condition}" for condition in conditions)

@@ -1,0 +1,71 @@
+"""The plan as values: parts, conflicts, and what the freeze found out on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from audit.entity import SoftDeleted
+from changes.states import Effect
+
+
+@dataclass(slots=True)
+class PartPlan:
+    """One part while it is being frozen."""
+
+    number: int
+    entity: type[SoftDeleted]
+    effect: Effect
+    columns: tuple[str, ...]
+    depth: int = 0
+    via: str = ""
+    rows: int = 0
+    conflicts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """Rows that stop the change."""
+
+    entity: str
+    relation: str
+    rows: int
+    sample: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReport:
+    """What became of a pasted list of keys. Unknown keys and keys of other tenants look the same."""
+
+    given: int
+    distinct: int
+    found: int
+    unknown_sample: tuple[str, ...]
+
+    @property
+    def unknown(self) -> int:
+        return self.distinct - self.found
+
+    @property
+    def repeated(self) -> int:
+        return self.given - self.distinct
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything the freeze decided."""
+
+    parts: list[PartPlan] = field(default_factory=list)
+    protected: list[Protected] = field(default_factory=list)
+    keys: KeyReport | None = None
+    digest: str = ""
+    snapshot: str = ""
+    schema_fingerprint: str = ""
+    table_rows: int = 0
+
+    @property
+    def rows_selected(self) -> int:
+        return self.parts[0].rows if self.parts else 0
+
+    @property
+    def rows_total(self) -> int:
+        return sum(part.rows for part in self.parts)

@@ -1,0 +1,224 @@
+"""Freezing of a revert: which version each row goes back to, and what stands against it.
+
+A revert brings back the named columns of the version before (`before_id`), as long as they are still
+what the version after (`after_id`) made them. Rows in conflict are listed and left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet, UniqueConstraint
+
+from audit import registry
+from audit.entity import SoftDeleted
+from audit.names import quote
+from changes.freezing import Freezer, delete_columns, named_parameters
+from changes.models import Change
+from changes.plan import PartPlan
+from changes.relations import Rule, dependants, governed_parents
+from changes.states import Effect, SkipReason
+from changes.tables import Table, table_of
+
+INTO = "INSERT INTO changes_frozenrow (tenant_id, change_id, part, position, token, key, before_id, after_id) "
+SKIP = "INSERT INTO changes_skippedrow (tenant_id, change_id, part, position, key, reason, detail) "
+
+
+class Reverter(Freezer):
+    """Freezes the rows of an undo or a restore."""
+
+    # -- undo ---------------------------------------------------------------------------------------
+
+    def freeze_undo(self, original: Change) -> None:
+        """One part per part of the original that did something, parents before children."""
+        for done in original.parts.order_by("step", "part"):
+            entity = registry.entity(done.entity)
+            columns = tuple(done.columns)
+            part = self.add_part(entity, Effect.REVERT, columns, depth=done.depth, via=done.via)
+            self._versions_of(original.pk, done.part, part)
+            self._conflicts(part)
+        self.parts = [part for part in self.parts if part.rows or part.conflicts]
+        self._parents_gone()
+
+    def _versions_of(self, original: int, done_part: int, part: PartPlan) -> None:
+        """Fold what the change did to each row to the version before its first and after its last step."""
+        table = table_of(part.entity)
+        keys = ", ".join(f"h.{quote(column)}" for column, _ in table.key)
+        mine = (
+            f"SELECT {keys}, min(h.history_id) AS first, max(h.history_id) AS last FROM {table.history} h "
+            "WHERE h.event_id BETWEEN (SELECT min(id) FROM audit_event WHERE change_id = %(original)s) "
+            "AND (SELECT max(id) FROM audit_event WHERE change_id = %(original)s) "
+            f"AND h.change_id = %(original)s AND {table.tenant('h')} GROUP BY {keys}"
+        )
+        part.rows += self.execute(
+            f"{INTO} SELECT %(tenant)s, %(change)s, {part.number}, r.position, o.xmin, r.key, b.history_id, m.last "
+            f"FROM ({mine}) m JOIN {table.name} o ON {table.match_history('m', 'o')} AND {table.tenant()} "
+            f"JOIN changes_frozenrow r ON r.tenant_id = %(tenant)s AND r.change_id = %(original)s "
+            f"AND r.part = %(done_part)s AND {table.match()} "
+            f"JOIN LATERAL (SELECT h.history_id FROM {table.history} h WHERE {table.match_history('h', 'm')} "
+            f"AND {table.tenant('h')} AND h.history_id < m.first ORDER BY h.history_id DESC LIMIT 1) b ON true "
+            "ORDER BY r.position",
+            original=original,
+            done_part=done_part,
+        )
+        part.conflicts += self._skip_gone(table, part, original, done_part)
+
+    def _skip_gone(self, table: Table, part: PartPlan, original: int, done_part: int) -> int:
+        """Rows the original froze that are no longer in the table at all."""
+        return self.execute(
+            f"{SKIP} SELECT %(tenant)s, %(change)s, {part.number}, r.position, r.key, '{SkipReason.GONE}', '' "
+            "FROM changes_frozenrow r WHERE r.tenant_id = %(tenant)s AND r.change_id = %(original)s "
+            f"AND r.part = %(done_part)s AND NOT EXISTS (SELECT FROM {table.name} o WHERE {table.match()} "
+            f"AND {table.tenant()}) AND NOT EXISTS (SELECT FROM changes_skippedrow s WHERE s.tenant_id = r.tenant_id "
+            "AND s.change_id = r.change_id AND s.part = r.part AND s.position = r.position)",
+            original=original,
+            done_part=done_part,
+        )
+
+    # -- restore ------------------------------------------------------------------------------------
+
+    def freeze_restore(self, rows: QuerySet[Any], entity: type[SoftDeleted]) -> None:
+        """The selected deleted rows, and dependants that went with them in the same change."""
+        part = self.add_part(entity, Effect.REVERT, delete_columns(entity))
+        table = table_of(entity)
+        columns = [field.attname for field in entity._meta.pk_fields]  # type: ignore[attr-defined]
+        sql, named = named_parameters(*rows.order_by().values_list(*columns).query.sql_with_params())
+        names = ", ".join(quote(column) for column, _ in table.key)
+        part.rows += self.execute(
+            self._restore_sql(table, part, f"JOIN ({sql}) AS s ({names}) ON {table.match_history('s', 'o')}", "true"),
+            **named,
+        )
+        self._conflicts(part)
+        queue = [part]
+        while queue:
+            queue += self._restore_children(queue.pop(0))
+        self._parents_gone()
+
+    def _restore_sql(self, table: Table, part: PartPlan, join: str, where: str) -> str:
+        """Deleted rows with their latest version and the last one in which they were alive."""
+        history = f"FROM {table.history} h WHERE {table.match_history('h', 'o')} AND {table.tenant('h')}"
+        return (
+            f"{INTO} SELECT %(tenant)s, %(change)s, {part.number}, {table.position(base=str(part.rows))}, o.xmin, "
+            f"{table.key_json()}, b.history_id, a.history_id FROM {table.name} o {join} "
+            f"JOIN LATERAL (SELECT h.history_id, h.change_id {history} ORDER BY h.history_id DESC LIMIT 1) a ON true "
+            f"JOIN LATERAL (SELECT h.history_id {history} AND NOT h.is_deleted "
+            "ORDER BY h.history_id DESC LIMIT 1) b ON true "
+            f"WHERE {table.tenant()} AND o.is_deleted AND {where} ORDER BY {table.order()} ON CONFLICT DO NOTHING"
+        )
+
+    def _restore_children(self, part: PartPlan) -> list[PartPlan]:
+        parent = table_of(part.entity)
+        grown = []
+        for dependant in dependants(part.entity, cascade_also=_all_relations(part.entity)):
+            if dependant.rule is not Rule.CASCADE or not dependant.points_to_key() or not parent.integer_key:
+                continue
+            table = table_of(dependant.child)
+            child = self.part_of(dependant.child, Effect.REVERT)
+            fresh = child is None
+            if child is None:
+                child = self.add_part(
+                    dependant.child,
+                    Effect.REVERT,
+                    delete_columns(dependant.child),
+                    depth=part.depth + 1,
+                    via=dependant.name,
+                )
+            join = (
+                f"JOIN changes_frozenrow p ON p.tenant_id = %(tenant)s AND p.change_id = %(change)s "
+                f"AND p.part = {part.number} AND p.position = o.{dependant.column()} "
+                f"JOIN {parent.history} ph ON ph.history_id = p.after_id AND {parent.tenant('ph')}"
+            )
+            where = f"a.change_id = ph.change_id AND {self._not_frozen(child, table)}"
+            new = self.execute(self._restore_sql(table, child, join, where), hint_rows=0)
+            child.rows += new
+            if fresh and not new:
+                self.parts.remove(child)
+            elif new:
+                self._conflicts(child)
+                grown.append(child)
+        return grown
+
+    # -- conflicts ----------------------------------------------------------------------------------
+
+    def _conflicts(self, part: PartPlan) -> None:
+        """Take rows out that something stands against, and list them with the reason."""
+        table = table_of(part.entity)
+        self._take_out(part, SkipReason.CHANGED, f"NOT ({unchanged(part.columns)})", table)
+        if "is_deleted" in part.columns:
+            for constraint in live_constraints(part.entity):
+                self._take_out(part, SkipReason.UNIQUE, taken(table, constraint), table, detail=constraint.name)
+                self._take_out(part, SkipReason.UNIQUE, self._twins(part, table, constraint), table, constraint.name)
+
+    def _twins(self, part: PartPlan, table: Table, constraint: UniqueConstraint) -> str:
+        """Two frozen rows that would come back with the same value: the later deleted one wins."""
+        same = _same_values(part.entity, constraint, "t", "o")
+        return (
+            f"EXISTS (SELECT FROM {table.name} t JOIN changes_frozenrow x ON x.tenant_id = %(tenant)s "
+            f"AND x.change_id = %(change)s AND x.part = {part.number} AND {table.match('t', 'x')} "
+            f"WHERE {table.tenant('t')} AND {same} AND x.after_id > r.after_id)"
+        )
+
+    def _parents_gone(self) -> None:
+        """Rows whose parent is deleted and does not come back with them."""
+        for part in self.parts:
+            if "is_deleted" not in part.columns:
+                continue
+            table = table_of(part.entity)
+            for field in governed_parents(part.entity):
+                parent = table_of(field.remote_field.model)
+                back = self.part_of(field.remote_field.model, Effect.REVERT)
+                stays = "true" if back is None else self._not_frozen(back, parent, row="q")
+                gone = (
+                    f"EXISTS (SELECT FROM {parent.name} q WHERE {parent.tenant('q')} AND q.is_deleted AND "
+                    f"q.{quote(field.target_field.column)} = o.{quote(field.column)} AND {stays})"
+                )
+                self._take_out(part, SkipReason.PARENT, gone, table, detail=field.name)
+
+    def _take_out(self, part: PartPlan, reason: SkipReason, where: str, table: Table, detail: str = "") -> None:
+        taken_out = self.execute(
+            f"WITH gone AS (DELETE FROM changes_frozenrow f USING changes_frozenrow r JOIN {table.name} o "
+            f"ON {table.match()} AND {table.tenant()} JOIN {table.history} a ON a.history_id = r.after_id "
+            f"JOIN {table.history} b ON b.history_id = r.before_id "
+            "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s "
+            f"AND r.part = {part.number} AND f.tenant_id = r.tenant_id AND f.change_id = r.change_id "
+            f"AND f.part = r.part AND f.position = r.position AND {where} RETURNING f.position, f.key) "
+            f"{SKIP} SELECT %(tenant)s, %(change)s, {part.number}, position, key, '{reason}', %(detail)s FROM gone",
+            hint_rows=part.rows,
+            detail=detail,
+        )
+        part.rows -= taken_out
+        part.conflicts += taken_out
+
+
+def unchanged(columns: tuple[str, ...]) -> str:
+    """The touched columns of row o are still what version a made them."""
+    return " AND ".join(f"o.{quote(c)} IS NOT DISTINCT FROM a.{quote(c)}" for c in columns) or "true"
+
+
+def live_constraints(model: type[SoftDeleted]) -> list[UniqueConstraint]:
+    """Unique constraints that count live rows only."""
+    return [
+        constraint
+        for constraint in model._meta.constraints
+        if isinstance(constraint, UniqueConstraint) and constraint.condition is not None and constraint.fields
+    ]
+
+
+def taken(table: Table, constraint: UniqueConstraint) -> str:
+    """Another live row holds the unique values of row o."""
+    same = _same_values(table.model, constraint, "t", "o")
+    other = " AND ".join(f"t.{quote(column)} = o.{quote(column)}" for column, _ in table.key)
+    return (
+        f"EXISTS (SELECT FROM {table.name} t WHERE {table.tenant('t')} AND NOT t.is_deleted AND {same} "
+        f"AND NOT ({other}))"
+    )
+
+
+def _same_values(model: type[SoftDeleted], constraint: UniqueConstraint, left: str, right: str) -> str:
+    columns = [model._meta.get_field(name).column for name in constraint.fields]  # type: ignore[union-attr]
+    return " AND ".join(f"{left}.{quote(c)} = {right}.{quote(c)}" for c in columns)
+
+
+def _all_relations(model: type[SoftDeleted]) -> frozenset[str]:
+    """Every protecting relation too: what a change took along, its restore brings back."""
+    return frozenset(d.name for d in dependants(model))

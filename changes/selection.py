@@ -1,0 +1,264 @@
+"""Which rows: a stored, shown and replayed value, parsed from untrusted input by an allow-list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db.models import (
+    BooleanField,
+    Field,
+    ForeignKey,
+    JSONField,
+    Q,
+    QuerySet,
+)
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from audit.entity import SoftDeleted
+from changes.errors import BadSelection, BadValue, EmptySelection, TooManyKeys, UnknownField, UnknownLookup, WholeTable
+
+KEY_LIMIT = 100_000
+CONDITION_LIMIT = 50
+
+LOOKUPS = {
+    "eq": "exact",
+    "ne": "exact",
+    "lt": "lt",
+    "lte": "lte",
+    "gt": "gt",
+    "gte": "gte",
+    "in": "in",
+    "contains": "icontains",
+    "startswith": "istartswith",
+    "isnull": "isnull",
+    "between": "range",
+}
+WORDS = {
+    "eq": gettext_lazy("is"),
+    "ne": gettext_lazy("is not"),
+    "lt": gettext_lazy("before or below"),
+    "lte": gettext_lazy("at most"),
+    "gt": gettext_lazy("after or above"),
+    "gte": gettext_lazy("at least"),
+    "in": gettext_lazy("is one of"),
+    "contains": gettext_lazy("contains"),
+    "startswith": gettext_lazy("starts with"),
+    "isnull": gettext_lazy("is empty"),
+    "between": gettext_lazy("between"),
+}
+SIMPLE = ("eq", "ne", "lt", "lte", "gt", "gte", "in", "between", "isnull")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One comparison, values already typed."""
+
+    field: str
+    op: str
+    value: Any
+
+    def q(self) -> Q:
+        q = Q(**{f"{self.field}__{LOOKUPS[self.op]}": self.value})
+        return ~q if self.op == "ne" else q
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Either groups of conditions (AND inside `where`, OR between the groups of `any`), or keys."""
+
+    entity: type[SoftDeleted]
+    where: tuple[Condition, ...] = ()
+    any: tuple[tuple[Condition, ...], ...] = ()
+    keys: tuple[Any, ...] | None = None
+    given: int = 0
+
+    @classmethod
+    def parse(cls, data: Any, entity: type[SoftDeleted]) -> Selection:
+        """Read untrusted data. Raises an Invalid that names the place and the way out."""
+        if not isinstance(data, dict) or not set(data) <= {"where", "any", "keys"}:
+            raise BadSelection(field="selection")
+        if "keys" in data:
+            if "where" in data or "any" in data:
+                raise BadSelection(field="selection.keys")
+            return _parse_keys(cls, data["keys"], entity)
+        where = _parse_group(data.get("where", []), entity, "selection.where")
+        groups = data.get("any", [])
+        if not isinstance(groups, list) or len(groups) > CONDITION_LIMIT:
+            raise BadSelection(field="selection.any")
+        any_groups = tuple(
+            _parse_group(g.get("where", []) if isinstance(g, dict) else g, entity, f"selection.any.{i}")
+            for i, g in enumerate(groups)
+        )
+        if sum(map(len, any_groups)) + len(where) > CONDITION_LIMIT:
+            raise BadSelection(field="selection")
+        if not where and (not any_groups or not all(any_groups)):
+            raise WholeTable(field="selection")
+        return cls(entity=entity, where=where, any=any_groups)
+
+    def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of `rows` that are selected."""
+        if self.keys is not None:
+            return rows.filter(pk__in=list(self.keys))
+        for condition in self.where:
+            rows = rows.filter(condition.q())
+        if self.any:
+            either = Q()
+            for group in self.any:
+                both = Q()
+                for condition in group:
+                    both &= condition.q()
+                either |= both
+            rows = rows.filter(either)
+        return rows
+
+    def describe(self) -> str:
+        """The selection in words of the current language."""
+        plural = str(self.entity.governance.label)
+        if self.keys is not None:
+            shown = ", ".join(_key_text(key) for key in self.keys[:5])
+            more = _("%(entity)s with the keys %(keys)s and %(more)s more")
+            return (more if len(self.keys) > 5 else _("%(entity)s with the keys %(keys)s")) % {
+                "entity": plural,
+                "keys": shown,
+                "more": len(self.keys) - 5,
+            }
+        texts = [self._words(condition) for condition in self.where]
+        if self.any:
+            joiner = " " + _("or") + " "
+            inner = " " + _("and") + " "
+            texts.append("(" + joiner.join(inner.join(map(self._words, group)) for group in self.any) + ")")
+        return _("%(entity)s where %(conditions)s") % {
+            "entity": plural,
+            "conditions": (" " + _("and") + " ").join(texts),
+        }
+
+    def _words(self, condition: Condition) -> str:
+        label = self.entity._meta.get_field(condition.field).verbose_name  # type: ignore[union-attr]
+        if condition.op == "isnull":
+            return f"{label} {_('is empty') if condition.value else _('is not empty')}"
+        value = condition.value
+        text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        return f"{label} {WORDS[condition.op]} {text}"
+
+
+def filterable(entity: type[SoftDeleted]) -> dict[str, Field]:  # type: ignore[type-arg]
+    """Fields a selection may name."""
+    return {
+        field.name: field
+        for field in entity._meta.concrete_fields
+        if field.name not in ("is_deleted", "deleted_at", "tenant_id")
+    }
+
+
+def lookups_for(field: Any) -> tuple[str, ...]:
+    """Comparisons that make sense for the field."""
+    if isinstance(field, (BooleanField,)):
+        return ("eq", "isnull")
+    if isinstance(field, (JSONField, ArrayField)):
+        return ("isnull",)
+    if isinstance(field, ForeignKey):
+        return ("eq", "ne", "in", "isnull")
+    if field.get_internal_type() in ("CharField", "TextField", "EmailField", "SlugField"):
+        return (*SIMPLE, "contains", "startswith")
+    return SIMPLE
+
+
+def _parse_group(data: Any, entity: type[SoftDeleted], place: str) -> tuple[Condition, ...]:
+    if not isinstance(data, list) or len(data) > CONDITION_LIMIT:
+        raise BadSelection(field=place)
+    return tuple(_parse_condition(item, entity, f"{place}.{i}") for i, item in enumerate(data))
+
+
+def _parse_condition(item: Any, entity: type[SoftDeleted], place: str) -> Condition:
+    if not isinstance(item, dict) or not isinstance(item.get("field"), str):
+        raise BadSelection(field=place)
+    fields = filterable(entity)
+    field = fields.get(item["field"])
+    if field is None:
+        raise UnknownField(
+            field=f"{place}.field",
+            value=item["field"][:60],
+            entity=str(entity.governance.label),
+            known=", ".join(sorted(fields)),
+        )
+    op = item.get("op", "eq")
+    if not isinstance(op, str) or op not in lookups_for(field):
+        raise UnknownLookup(field=f"{place}.op", value=str(op)[:60], known=", ".join(lookups_for(field)))
+    return Condition(field.name, op, _typed(field, op, item.get("value"), place))
+
+
+def _typed(field: Any, op: str, value: Any, place: str) -> Any:
+    if op == "isnull":
+        if not isinstance(value, bool):
+            raise BadValue(field=f"{place}.value", name=field.name, value=_short(value), hint=_("Use true or false."))
+        return value
+    if op in ("in", "between"):
+        if not isinstance(value, list) or not value or (op == "between" and len(value) != 2):
+            hint = _("Give a list of two values.") if op == "between" else _("Give a list of values.")
+            raise BadValue(field=f"{place}.value", name=field.name, value=_short(value), hint=hint)
+        return [_scalar(field, one, place) for one in value[:KEY_LIMIT]]
+    return _scalar(field, value, place)
+
+
+def _scalar(field: Any, value: Any, place: str) -> Any:
+    """The value in the field's own type, as PostgreSQL could store it."""
+    target = field.target_field if isinstance(field, ForeignKey) else field
+    hint = _("Leave the condition out or compare with “is empty”.")
+    if value is None or isinstance(value, (dict, list)) or (isinstance(value, str) and "\x00" in value):
+        raise BadValue(field=f"{place}.value", name=field.name, value=_short(value), hint=hint)
+    try:
+        typed = target.to_python(value)
+        if target.get_internal_type().endswith("IntegerField"):
+            target.run_validators(typed)
+    except ValidationError as error:
+        raise BadValue(
+            field=f"{place}.value", name=field.name, value=_short(value), hint=" ".join(error.messages)
+        ) from error
+    except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
+        raise BadValue(field=f"{place}.value", name=field.name, value=_short(value), hint=str(error)) from error
+    if typed is None:
+        raise BadValue(field=f"{place}.value", name=field.name, value=_short(value), hint=hint)
+    return typed
+
+
+def _parse_keys(cls: type[Selection], data: Any, entity: type[SoftDeleted]) -> Selection:
+    if not isinstance(data, list):
+        raise BadSelection(field="selection.keys")
+    if not data:
+        raise EmptySelection(field="selection.keys")
+    if len(data) > KEY_LIMIT:
+        raise TooManyKeys(field="selection.keys", given=len(data), limit=KEY_LIMIT)
+    fields = entity._meta.pk_fields  # type: ignore[attr-defined]
+    keys = dict.fromkeys(_typed_key(fields, key, f"selection.keys.{i}") for i, key in enumerate(data))
+    return cls(entity=entity, keys=tuple(keys), given=len(data))
+
+
+def _typed_key(fields: Sequence[Any], key: Any, place: str) -> Any:
+    if len(fields) == 1:
+        return _key_scalar(fields[0], key[0] if isinstance(key, list) and len(key) == 1 else key, place)
+    if not isinstance(key, (list, tuple)) or len(key) != len(fields):
+        names = ", ".join(field.name for field in fields)
+        raise BadValue(field=place, name="pk", value=_short(key), hint=_("Give a list: %(names)s.") % {"names": names})
+    return tuple(_key_scalar(field, one, place) for field, one in zip(fields, key, strict=True))
+
+
+def _key_scalar(field: Any, value: Any, place: str) -> Any:
+    typed = _scalar(field, value, place)
+    if isinstance(typed, int) and not -(2**63) <= typed < 2**63:
+        raise BadValue(field=place, name=field.name, value=_short(value), hint=_("The number is too large."))
+    return typed
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text[:80]
+
+
+def _key_text(key: Any) -> str:
+    return "/".join(map(str, key)) if isinstance(key, tuple) else str(key)

@@ -1,0 +1,66 @@
+"""The life of a change: states, and the legal steps between them. Pure.
+
+The database refuses every other step too (`changes/sql/guards_v1.sql`).
+"""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class State(TextChoices):
+    DRAFT = "draft", _("draft")
+    FROZEN = "frozen", _("frozen")
+    WAITING = "waiting", _("waiting for approval")
+    CLEARED = "cleared", _("ready to start")
+    RUNNING = "running", _("running")
+    CANCELLING = "cancelling", _("stopping")
+    DONE = "done", _("done")
+    CANCELLED = "cancelled", _("stopped")
+    FAILED = "failed", _("failed")
+    REFUSED = "refused", _("refused")
+
+
+ALLOWED: dict[State, frozenset[State]] = {
+    # draft -> frozen: submitted; -> refused: thrown away
+    State.DRAFT: frozenset({State.FROZEN, State.REFUSED}),
+    # frozen -> waiting: a ticket was opened; -> cleared: at or below every threshold
+    State.FROZEN: frozenset({State.WAITING, State.CLEARED, State.REFUSED}),
+    # waiting -> cleared: enough other persons agreed; -> refused: rejected, withdrawn, expired
+    State.WAITING: frozenset({State.CLEARED, State.REFUSED}),
+    # cleared -> running: a person started it; -> refused: called off before it began
+    State.CLEARED: frozenset({State.RUNNING, State.REFUSED}),
+    # running -> done: verified; -> cancelling: somebody stopped it; -> failed: it cannot go on by itself
+    State.RUNNING: frozenset({State.DONE, State.CANCELLING, State.FAILED}),
+    # cancelling -> cancelled: the last chunk ended; -> done: it had ended before
+    State.CANCELLING: frozenset({State.CANCELLED, State.DONE, State.FAILED}),
+    # failed -> running: somebody continues it
+    State.FAILED: frozenset({State.RUNNING}),
+    State.DONE: frozenset(),
+    State.CANCELLED: frozenset(),
+    State.REFUSED: frozenset(),
+}
+
+ACTIVE = (State.RUNNING, State.CANCELLING)
+UNDOABLE = (State.DONE, State.CANCELLED, State.FAILED)
+
+
+class Operation(TextChoices):
+    DELETE = "delete", _("delete")
+    RESTORE = "restore", _("restore")
+    UNDO = "undo", _("undo")
+
+
+class Effect(TextChoices):
+    DELETE = "delete", _("deleted")
+    CLEAR = "clear", _("kept, link cleared")
+    REVERT = "revert", _("brought back")
+
+
+class SkipReason(TextChoices):
+    CHANGED = "changed_since", _("changed since it was frozen")
+    GONE = "gone", _("no longer there")
+    UNIQUE = "unique_taken", _("a unique value is taken by another row")
+    PARENT = "parent_deleted", _("the row it belongs to is deleted")
+    ERROR = "error", _("refused by the database")

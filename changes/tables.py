@@ -1,0 +1,95 @@
+"""One governed table as the engine's SQL sees it: names, key, tenant, history.
+
+Integer keys are the frozen row's `position` themselves; every other key (text, uuid, composite) is kept
+as JSON beside a running number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from django.db import connection
+
+from audit import registry
+from audit.entity import SoftDeleted
+from audit.names import place, quote, split_table
+
+INTEGERS = ("integer", "bigint", "smallint", "serial", "bigserial", "smallserial")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Quoted names of an entity's table, and SQL fragments over the aliases o (row) and r (frozen row)."""
+
+    model: type[SoftDeleted]
+    name: str
+    history: str
+    plain_name: str
+    key: tuple[tuple[str, str], ...]
+    integer_key: bool
+    has_tenant: bool
+
+    def match(self, row: str = "o", frozen: str = "r") -> str:
+        """The row is the frozen one."""
+        if self.integer_key:
+            return f"{row}.{quote(self.key[0][0])} = {frozen}.position"
+        return " AND ".join(
+            f"{row}.{quote(column)} = ({frozen}.key->>{index})::{kind}" for index, (column, kind) in enumerate(self.key)
+        )
+
+    def match_history(self, history: str = "h", row: str = "o") -> str:
+        """The historical row belongs to the row."""
+        return " AND ".join(f"{history}.{quote(column)} = {row}.{quote(column)}" for column, _ in self.key)
+
+    def tenant(self, alias: str = "o") -> str:
+        """The row is of the tenant %(tenant)s; always true for tables without tenants."""
+        return f"{alias}.tenant_id = %(tenant)s" if self.has_tenant else "true"
+
+    def position(self, alias: str = "o", base: str = "0") -> str:
+        """The frozen position of a row."""
+        if self.integer_key:
+            return f"{alias}.{quote(self.key[0][0])}"
+        return f"{base} + row_number() OVER (ORDER BY {self.order(alias)})"
+
+    def key_json(self, alias: str = "o") -> str:
+        """The frozen key of a row: NULL where the position says it all."""
+        if self.integer_key:
+            return "NULL::jsonb"
+        return "jsonb_build_array(" + ", ".join(f"{alias}.{quote(column)}::text" for column, _ in self.key) + ")"
+
+    def order(self, alias: str = "o") -> str:
+        """Key order, in which rows are frozen, locked and changed."""
+        return ", ".join(f"{alias}.{quote(column)}" for column, _ in self.key)
+
+    def range(self, alias: str = "o") -> str:
+        """Bounds on the row itself, which let the planner scan both sides by range."""
+        if not self.integer_key:
+            return "true"
+        column = f"{alias}.{quote(self.key[0][0])}"
+        return f"{column} > %(lo)s AND {column} <= %(hi)s"
+
+
+@cache
+def table_of(model: type[SoftDeleted]) -> Table:
+    """The table of a governed model."""
+    schema, name = split_table(model._meta.db_table)
+    history: Any = registry.history_of(model)
+    fields = model._meta.pk_fields  # type: ignore[attr-defined]
+    key = tuple((field.column, _kind(field)) for field in fields)
+    return Table(
+        model=model,
+        name=place((schema, name)),
+        history=place(split_table(history._meta.db_table)),
+        plain_name=f"{schema}.{name}",
+        key=key,
+        integer_key=len(key) == 1 and key[0][1] in INTEGERS,
+        has_tenant=model.governance.tenant,
+    )
+
+
+def _kind(field: Any) -> str:
+    """The column's type for a cast."""
+    kind: str = field.db_type(connection)
+    return kind
