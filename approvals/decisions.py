@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import IntegrityError
 from django.db.models.functions import Now
 
@@ -48,19 +50,20 @@ def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: st
 
 def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str) -> Ticket:
     ticket = Ticket.objects.select_for_update(of=("self",)).select_related("change").get(pk=ticket.pk)
-    _refuse(ticket, actor, digest)
+    person_id, user_id = _person(actor)
+    _refuse(ticket, person_id, digest)
     Vote.objects.create(
         tenant_id=ticket.tenant_id,
         ticket=ticket,
         requester_person_id=ticket.requester_person_id,
-        person_id=actor.person_id,
-        user_id=actor.user_id,
+        person_id=person_id,
+        user_id=user_id,
         name=actor.name,
         decision=decision,
         digest=digest,
         reason=reason,
     )
-    facts = {"ticket": ticket.pk, "reason": reason, "digest": digest}
+    facts: dict[str, Any] = {"ticket": ticket.pk, "reason": reason, "digest": digest}
     if decision == Vote.Decision.REJECT:
         tickets.settle(ticket, Ticket.State.REJECTED)
         execution.move(ticket.change, State.REFUSED)
@@ -74,15 +77,19 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
     return ticket
 
 
-def _refuse(ticket: Ticket, actor: Actor, digest: str) -> None:
-    """Everything that speaks against this vote, the ticket's row being locked."""
+def _person(actor: Actor) -> tuple[int, int]:
     if actor.person_id is None or actor.user_id is None:
         raise NotAPerson()
-    if actor.person_id == ticket.requester_person_id:
+    return actor.person_id, actor.user_id
+
+
+def _refuse(ticket: Ticket, person_id: int, digest: str) -> None:
+    """Everything that speaks against this vote, the ticket's row being locked."""
+    if person_id == ticket.requester_person_id:
         raise SelfApproval(ticket_id=ticket.pk)
     if not Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.PENDING, expires_at__gt=Now()).exists():
         raise TicketNotPending(ticket_id=ticket.pk, state=tickets.state_words(ticket))
-    if ticket.votes.filter(person_id=actor.person_id).exists():
+    if ticket.votes.filter(person_id=person_id).exists():
         raise AlreadyVoted(ticket_id=ticket.pk)
     if digest != ticket.digest or digest != ticket.change.digest:
         raise DigestMoved(ticket_id=ticket.pk, digest=ticket.digest)

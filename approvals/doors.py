@@ -8,8 +8,9 @@ from typing import Any
 from django.db import transaction
 
 from approvals import gate
+from audit import registry
 from audit.errors import DeleteNeedsApproval, NobodyActing
-from changes import execution, submission
+from changes import execution, lanes, submission
 from changes.errors import EmptySelection
 from changes.models import Change
 from changes.selection import KEY_LIMIT, Selection
@@ -44,7 +45,7 @@ def delete_selection(rows: Any) -> tuple[int, dict[str, int]]:
 
 def _refuse_many(model: Any, live: Any) -> None:
     """Count before reading keys, so that a slip of millions costs nothing."""
-    limit = min(gate.registry.threshold(model), KEY_LIMIT)
+    limit = min(registry.threshold(model), KEY_LIMIT)
     if live[: limit + 1].count() > limit:
         raise DeleteNeedsApproval(entity=str(model.governance.label), rows=live.count())
 
@@ -61,6 +62,6 @@ def _run(work: context.Context, model: Any, selection: Selection) -> Change:
         raise DeleteNeedsApproval(entity=str(model.governance.label), rows=change.rows_total)
     execution.clear(change, by="threshold")
     execution.move(change, State.RUNNING, started_at=change.frozen_at, started_by=work.actor.name)
-    execution.lanes.open_lanes(change)
+    lanes.open_lanes(change)
     execution.run_inline(change)
     return change

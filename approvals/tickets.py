@@ -71,9 +71,8 @@ def settle(ticket: Ticket, state: Ticket.State) -> None:
 
 def state_words(ticket: Ticket) -> str:
     """The state for people: a pending ticket past its time is expired, whether or not the clerk came by."""
-    if ticket.state == Ticket.State.PENDING:
-        if Ticket.objects.filter(pk=ticket.pk, expires_at__lte=Now()).exists():
-            return str(Ticket.State.EXPIRED.label)
+    if ticket.state == Ticket.State.PENDING and Ticket.objects.filter(pk=ticket.pk, expires_at__lte=Now()).exists():
+        return str(Ticket.State.EXPIRED.label)
     return ticket.get_state_display()
 
 

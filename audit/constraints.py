@@ -27,13 +27,13 @@ class DatabaseDeclaration(BaseConstraint):
         if options:
             raise TypeError(f"{type(self).__name__} does not know {', '.join(options)}")
 
-    def constraint_sql(self, model: Any, schema_editor: Any) -> None:
+    def constraint_sql(self, model: Any, schema_editor: Any) -> None:  # type: ignore[override]
         schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
 
     def validate(self, model: Any, instance: Any, exclude: Any = None, using: str = "default") -> None:
         return None
 
-    def deconstruct(self) -> tuple[str, tuple[()], dict[str, Any]]:
+    def deconstruct(self) -> Any:
         path, args, kwargs = super().deconstruct()
         kwargs.update({field: getattr(self, field) for field in self.fields_of if getattr(self, field) is not None})
         return path, args, kwargs
@@ -41,7 +41,8 @@ class DatabaseDeclaration(BaseConstraint):
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return self.deconstruct() == other.deconstruct()  # type: ignore[attr-defined]
+        mine, theirs = self.deconstruct(), other.deconstruct()
+        return bool(mine == theirs)
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.name))

@@ -112,7 +112,7 @@ class SoftDeleted(models.Model):
         """Archive this row with its dependants; see `EntityQuerySet.delete`."""
         if self.pk is None:
             raise ValueError(f"{self._meta.object_name} object can't be deleted because its id is None.")
-        counted = type(self).objects_and_deleted.filter(pk=self.pk).delete()
+        counted: tuple[int, dict[str, int]] = type(self).objects_and_deleted.filter(pk=self.pk).delete()
         self.refresh_from_db()
         return counted
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 
 
-class Xid8Field(models.Field):
+class Xid8Field(models.Field):  # type: ignore[type-arg]
     """`xid8`: a 64-bit transaction id, written by the database (`pg_current_xact_id()`)."""
 
     description = "64-bit transaction id"

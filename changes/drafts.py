@@ -31,7 +31,7 @@ def save(
     model = registry.entity(entity)
     enforce(actor, "change.request", model._meta.label_lower)
     draft = get(draft_id, actor) if draft_id is not None else Change(state=State.DRAFT)
-    draft.tenant_id = actor.tenant_id or 0
+    draft.tenant_id = actor.tenant
     draft.operation, draft.entity = operation, model._meta.label_lower
     draft.selection, draft.options = selection, {"cascade_also": sorted(cascade_also)}
     draft.title, draft.reason = title[:200], reason[:4000]

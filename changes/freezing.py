@@ -62,7 +62,7 @@ class Freezer:
         table = table_of(part.entity)
         alias = connection.ops.quote_name(part.entity._meta.db_table)
         picked = rows.order_by().annotate(custody_token=RawSQL(f"{alias}.xmin", ()))
-        columns = [field.attname for field in part.entity._meta.pk_fields]  # type: ignore[attr-defined]
+        columns = [field.attname for field in part.entity._meta.pk_fields]
         sql, params = picked.values_list(*columns, "custody_token").query.sql_with_params()
         names = ", ".join(quote(column) for column, _ in table.key)
         with connection.cursor() as cursor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection, transaction
@@ -91,7 +92,7 @@ def _bounds(change: Change, part: ChangePart, wanted: int) -> list[tuple[int, in
 
 def claim(change: Change, worker: str) -> Claim | None:
     """Claim the next lane that nobody works on. Earlier steps end before later ones begin."""
-    values = {"worker": worker, "tenant": change.tenant_id, "change": change.pk, "stale": STALE_SECONDS}
+    values: dict[str, Any] = {"worker": worker, "tenant": change.tenant_id, "change": change.pk, "stale": STALE_SECONDS}
     with durable(), connection.cursor() as cursor:
         cursor.execute(CLAIM, values)
         row = cursor.fetchone()
@@ -176,11 +177,11 @@ def _change_rows(change: Change, part: ChangePart, lo: int, hi: int) -> int:
     table = table_of(registry.entity(part.entity))
     lock_rows(change, part, lo, hi)
     values = {"tenant": change.tenant_id, "change": change.pk, "part": part.part, "lo": lo, "hi": hi}
-    with context.inside(change_id=change.pk, action=change.operation, reason=change.reason):
-        with connection.cursor() as cursor:
-            cursor.execute(REGISTRY[change.operation].chunk_sql(table, part), values)
-            applied = cursor.rowcount
-            captured = _captured(cursor, change, table.plain_name) if applied else 0
+    acting_as = context.inside(change_id=change.pk, action=change.operation, reason=change.reason)
+    with acting_as, connection.cursor() as cursor:
+        cursor.execute(REGISTRY[change.operation].chunk_sql(table, part), values)
+        applied: int = cursor.rowcount
+        captured = _captured(cursor, change, table.plain_name) if applied else 0
     if captured != applied:
         raise CaptureMismatch(captured=captured, applied=applied)
     return applied
@@ -200,14 +201,14 @@ def lock_rows(change: Change, part: ChangePart, lo: int, hi: int) -> None:
         )
 
 
-def _captured(cursor: object, change: Change, table: str) -> int:
+def _captured(cursor: Any, change: Change, table: str) -> int:
     """Rows of the last statement as the trigger counted them."""
-    cursor.execute(  # type: ignore[attr-defined]
+    cursor.execute(
         "SELECT affected_rows FROM audit_event WHERE change_id = %s AND target_table = %s "
         "AND xid = pg_current_xact_id() ORDER BY id DESC LIMIT 1",
         [change.pk, table],
     )
-    row = cursor.fetchone()  # type: ignore[attr-defined]
+    row = cursor.fetchone()
     return 0 if row is None else int(row[0])
 
 

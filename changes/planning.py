@@ -49,7 +49,7 @@ def preview(
     """Freeze, look, and roll back. An empty selection gives a plan without rows."""
     found: list[Preview] = []
     change = Change(
-        tenant_id=actor.tenant_id,
+        tenant_id=actor.tenant,
         operation=operation,
         entity=entity._meta.label_lower,
         state=State.DRAFT,

@@ -81,7 +81,7 @@ class Reverter(Freezer):
         """The selected deleted rows, and dependants that went with them in the same change."""
         part = self.add_part(entity, Effect.REVERT, delete_columns(entity))
         table = table_of(entity)
-        columns = [field.attname for field in entity._meta.pk_fields]  # type: ignore[attr-defined]
+        columns = [field.attname for field in entity._meta.pk_fields]
         sql, named = named_parameters(*rows.order_by().values_list(*columns).query.sql_with_params())
         names = ", ".join(quote(column) for column, _ in table.key)
         part.rows += self.execute(
@@ -215,7 +215,7 @@ def taken(table: Table, constraint: UniqueConstraint) -> str:
 
 
 def _same_values(model: type[SoftDeleted], constraint: UniqueConstraint, left: str, right: str) -> str:
-    columns = [model._meta.get_field(name).column for name in constraint.fields]  # type: ignore[union-attr]
+    columns = [str(model._meta.get_field(name).column) for name in constraint.fields]  # type: ignore[union-attr]
     return " AND ".join(f"{left}.{quote(c)} = {right}.{quote(c)}" for c in columns)
 
 

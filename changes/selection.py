@@ -234,7 +234,7 @@ def _parse_keys(cls: type[Selection], data: Any, entity: type[SoftDeleted]) -> S
         raise EmptySelection(field="selection.keys")
     if len(data) > KEY_LIMIT:
         raise TooManyKeys(field="selection.keys", given=len(data), limit=KEY_LIMIT)
-    fields = entity._meta.pk_fields  # type: ignore[attr-defined]
+    fields = entity._meta.pk_fields
     keys = dict.fromkeys(_typed_key(fields, key, f"selection.keys.{i}") for i, key in enumerate(data))
     return cls(entity=entity, keys=tuple(keys), given=len(data))
 

@@ -71,7 +71,7 @@ def prepare(
         raise ReasonMissing(field="reason", least=REASON_LEAST)
     also = frozenset(cascade_also)
     change = Change(
-        tenant_id=actor.tenant_id,
+        tenant_id=actor.tenant,
         operation=operation,
         entity=model._meta.label_lower,
         title=_clean(title)[:200],

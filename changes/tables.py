@@ -76,8 +76,8 @@ def table_of(model: type[SoftDeleted]) -> Table:
     """The table of a governed model."""
     schema, name = split_table(model._meta.db_table)
     history: Any = registry.history_of(model)
-    fields = model._meta.pk_fields  # type: ignore[attr-defined]
-    key = tuple((field.column, _kind(field)) for field in fields)
+    fields = model._meta.pk_fields
+    key = tuple((str(field.column), _kind(field)) for field in fields)
     return Table(
         model=model,
         name=place((schema, name)),

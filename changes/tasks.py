@@ -17,7 +17,7 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-@shared_task(name="changes.work", acks_late=True, ignore_result=True)
+@shared_task(name="changes.work", acks_late=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def work(change_id: int, tenant_id: int) -> None:
     """Work on a change of a tenant, and come back while there is more."""
     with acting(Actor.service("worker", tenant_id=tenant_id), channel="task"):
@@ -25,7 +25,7 @@ def work(change_id: int, tenant_id: int) -> None:
             work.delay(change_id, tenant_id)
 
 
-@shared_task(name="changes.sweep", ignore_result=True, expires=10)
+@shared_task(name="changes.sweep", ignore_result=True, expires=10)  # type: ignore[untyped-decorator]
 def sweep() -> None:
     """Wake what stands still."""
     sweeping.sweep()

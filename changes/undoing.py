@@ -43,7 +43,7 @@ def preview_undo(change_id: int, *, actor: Actor, size: int = 20) -> UndoPreview
         with consistent():
             original = undoable(change_id)
             change = Change.objects.create(
-                tenant_id=actor.tenant_id,
+                tenant_id=actor.tenant,
                 operation=Operation.UNDO,
                 entity=original.entity,
                 state=State.DRAFT,

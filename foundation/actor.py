@@ -26,6 +26,13 @@ class Actor:
         """A machine actor such as the scheduler, with a rule of its own in the policy."""
         return cls(kind="service", name=name, tenant_id=tenant_id, roles=frozenset({"service"}))
 
+    @property
+    def tenant(self) -> int:
+        """The actor's tenant, where work is impossible without one. Raises LookupError."""
+        if self.tenant_id is None:
+            raise LookupError(f"{self.name} has no tenant")
+        return self.tenant_id
+
     def has(self, *roles: str) -> bool:
         """Whether the actor holds at least one of the roles."""
         return not self.roles.isdisjoint(roles)

@@ -17,7 +17,10 @@ class Customer(Entity):
     email = models.EmailField(_("e-mail"), max_length=254)
     phone = models.CharField(_("phone"), max_length=40, blank=True)
     plan = models.CharField(
-        _("plan"), max_length=20, default="trial", choices=[("trial", _("trial")), ("basic", _("basic")), ("pro", _("pro"))]
+        _("plan"),
+        max_length=20,
+        default="trial",
+        choices=[("trial", _("trial")), ("basic", _("basic")), ("pro", _("pro"))],
     )
     born_on = models.DateField(_("born on"), null=True, blank=True)
     credit_limit = models.DecimalField(_("credit limit"), max_digits=30, decimal_places=10, null=True, blank=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from audit.entity import ARCHIVED
 from audit.names import literal, quote
 from changes.freezing import Freezer, delete_columns
@@ -49,16 +51,17 @@ def _cleared(table: Table, part: ChangePart) -> str:
     for field in table.model._meta.local_fields:
         if field.column not in part.columns:
             continue
-        dependant = next(d for d in dependants(field.remote_field.model) if d.field is field and d.rule is Rule.CLEAR)
-        parent = table_of(field.remote_field.model)
+        model: Any = field.related_model
+        dependant = next(d for d in dependants(model) if d.field is field and d.rule is Rule.CLEAR)
+        parent = table_of(model)
         going = (
             f"EXISTS (SELECT FROM {parent.name} q JOIN changes_frozenrow x ON {parent.match('q', 'x')} "
             f"JOIN changes_changepart c ON c.tenant_id = x.tenant_id AND c.change_id = x.change_id AND c.part = x.part "
             f"WHERE x.tenant_id = %(tenant)s AND x.change_id = %(change)s AND c.effect = 'delete' "
             f"AND c.entity = {literal(parent.model._meta.label_lower)} AND {parent.tenant('q')} "
-            f"AND q.{dependant.target_column()} = o.{quote(field.column)})"
+            f"AND q.{dependant.target_column()} = o.{quote(str(field.column))})"
         )
-        sets.append(f"{quote(field.column)} = CASE WHEN {going} THEN NULL ELSE o.{quote(field.column)} END")
+        sets.append(f"{quote(str(field.column))} = CASE WHEN {going} THEN NULL ELSE o.{quote(str(field.column))} END")
     return ", ".join(sets)
 
 

@@ -21,7 +21,7 @@ class GovernedAutodetector(MigrationAutodetector):
         for app_label, migrations in arranged.items():
             for migration in migrations:
                 if app_label != "audit" and any(_governs(operation) for operation in migration.operations):
-                    migration.dependencies = [*migration.dependencies, RECORD]
+                    migration.dependencies = [*migration.dependencies, RECORD]  # type: ignore[misc]
         return arranged
 
 

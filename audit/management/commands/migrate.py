@@ -17,5 +17,5 @@ from audit.management.commands.makemigrations import GovernedAutodetector
 class Command(Migrate):
     autodetector = GovernedAutodetector
 
-    def get_check_kwargs(self, options: dict[str, Any]) -> dict[str, Any]:
+    def get_check_kwargs(self, options: dict[str, Any]) -> Any:
         return BaseCommand.get_check_kwargs(self, options)
