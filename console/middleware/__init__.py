@@ -1,0 +1,1 @@
+"""Middleware: context of the work, refusals as pages, fragments after a lost login."""

@@ -1,0 +1,54 @@
+"""What the frame shows on every page: menu, badge, environment, the person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import translation
+
+from access.enforcement import allowed
+from console.pages.inbox import waiting_count
+from console.presenters.menu import Menu, Model, menu
+from console.presenters.words import initials
+from foundation.actor import Actor
+
+NOBODY = Actor(kind="user", name="")
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The actor the context middleware found; a person without rights when there is none."""
+    actor: Actor = getattr(request, "actor", NOBODY)
+    return actor
+
+
+def shell_context(request: HttpRequest, available_apps: list[Any]) -> dict[str, Any]:
+    """Variables of admin/base.html."""
+    actor = actor_of(request)
+    return {
+        "actor": actor,
+        "initials": initials(actor.name),
+        "menu": _menu(request, actor, available_apps),
+        "environment": None if settings.PRODUCTION else settings.CUSTODY_ENV,
+        "other_language": "en" if (translation.get_language() or "en").startswith("zh") else "zh-hans",
+    }
+
+
+def _menu(request: HttpRequest, actor: Actor, available_apps: list[Any]) -> Menu:
+    if not request.user.is_authenticated:
+        return ()
+    browses = allowed(actor, "change.browse")
+    return menu(
+        path=request.path,
+        overview=reverse("admin:index"),
+        tickets=reverse("admin:tickets") if browses else None,
+        waiting=waiting_count(actor) if browses else 0,
+        models=[
+            Model(name=str(model["name"]), url=model["admin_url"], app=app["app_label"])
+            for app in available_apps
+            for model in app["models"]
+            if model.get("admin_url")
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Words and sums for templates. Pure where possible: values in, frozen dataclasses out."""

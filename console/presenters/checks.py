@@ -1,0 +1,158 @@
+"""The preflight's findings in words: worst first. Stored as codes and facts, translated when shown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from console.presenters.words import number
+
+Facts = Mapping[str, Any]
+ORDER = {"block": 0, "warn": 1, "pass": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line; evidence lines open below it."""
+
+    tone: str
+    name: str
+    text: str
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def icon(self) -> str:
+        return self.tone
+
+    @property
+    def spoken(self) -> str:
+        return {"bad": _("Blocks:"), "warn": _("Attention:"), "ok": _("Passed:")}[self.tone]
+
+
+def checks(findings: Iterable[Mapping[str, Any]], *, label: Callable[[str], str]) -> tuple[Check, ...]:
+    """Findings as lines. `label` names an entity in the reader's language."""
+    ordered = sorted(findings, key=lambda finding: ORDER.get(finding["level"], 0))
+    return tuple(_check(finding, label) for finding in ordered if not _is_silent(finding))
+
+
+def _is_silent(finding: Mapping[str, Any]) -> bool:
+    """A check that had nothing to look at is not worth a line."""
+    return finding["code"] == "by_condition" or (finding["code"] == "conflicts" and not finding["facts"].get("rows"))
+
+
+def _check(finding: Mapping[str, Any], label: Callable[[str], str]) -> Check:
+    tone = {"block": "bad", "warn": "warn"}.get(finding["level"], "ok")
+    facts: Facts = finding.get("facts") or {}
+    say = SENTENCES.get(finding["code"])
+    text, evidence = say(facts, label) if say else (finding["code"], ())
+    return Check(tone=tone, name=_name(finding["check"]), text=text, evidence=tuple(evidence))
+
+
+def _name(check: str) -> str:
+    names = {
+        "protected_rows": _("Protected rows"),
+        "size": _("Size"),
+        "threshold": _("Approval"),
+        "whole_table": _("Share"),
+        "keys": _("Keys"),
+        "conflicts": _("Conflicts"),
+    }
+    return names.get(check, check)
+
+
+Said = tuple[str, Iterable[str]]
+
+
+def _protected(facts: Facts, label: Callable[[str], str]) -> Said:
+    relations = facts.get("relations", [])
+    total = sum(item["rows"] for item in relations)
+    text = ngettext(
+        "%(rows)s row holds on to the selection and stops this change.",
+        "%(rows)s rows hold on to the selection and stop this change.",
+        total,
+    ) % {"rows": number(total)}
+    line = _("%(entity)s: %(rows)s, the first keys are %(sample)s")
+    return text, [
+        line % {"entity": label(item["entity"]), "rows": number(item["rows"]), "sample": ", ".join(item["sample"])}
+        for item in relations
+    ]
+
+
+def _none_protected(facts: Facts, label: Callable[[str], str]) -> Said:
+    return _("No row in another table stops this."), ()
+
+
+def _size(facts: Facts, label: Callable[[str], str]) -> Said:
+    rows, limit = facts.get("rows", 0), facts.get("limit", 0)
+    if rows > limit:
+        text = _("%(rows)s rows is more than %(limit)s. Two people have to approve.")
+    else:
+        text = _("%(rows)s rows, within the limit of %(limit)s for one approval.")
+    return text % {"rows": number(rows), "limit": number(limit)}, ()
+
+
+def _over_threshold(facts: Facts, label: Callable[[str], str]) -> Said:
+    line = _("%(entity)s: %(rows)s rows, free up to %(threshold)s")
+    lines = [
+        line % {"entity": label(item["entity"]), "rows": number(item["rows"]), "threshold": number(item["threshold"])}
+        for item in facts.get("over", [])
+    ]
+    return _("Another person has to approve this."), lines
+
+
+def _under_threshold(facts: Facts, label: Callable[[str], str]) -> Said:
+    return _("Few enough rows to need no approval."), ()
+
+
+def _whole(facts: Facts, label: Callable[[str], str]) -> Said:
+    return _("This is every row of the table (%(rows)s).") % {"rows": number(facts.get("rows", 0))}, ()
+
+
+def _part(facts: Facts, label: Callable[[str], str]) -> Said:
+    rows = facts.get("rows")
+    if not rows:
+        return _("Not the whole table."), ()
+    return _("Not the whole table, which has %(rows)s rows.") % {"rows": number(rows)}, ()
+
+
+def _keys(facts: Facts, label: Callable[[str], str]) -> Said:
+    text = _("%(found)s rows found for %(given)s keys given.") % {
+        "found": number(facts.get("found", 0)),
+        "given": number(facts.get("given", 0)),
+    }
+    lines = []
+    if facts.get("unknown"):
+        lines.append(
+            _("%(count)s keys are not there: %(sample)s")
+            % {"count": number(facts["unknown"]), "sample": ", ".join(facts.get("unknown_sample", []))}
+        )
+    if facts.get("repeated"):
+        lines.append(_("%(count)s keys were given more than once") % {"count": number(facts["repeated"])})
+    return text, lines
+
+
+def _conflicts(facts: Facts, label: Callable[[str], str]) -> Said:
+    rows = facts.get("rows", 0)
+    text = ngettext(
+        "%(rows)s row is in conflict with newer work and will be left alone.",
+        "%(rows)s rows are in conflict with newer work and will be left alone.",
+        rows,
+    )
+    return text % {"rows": number(rows)}, ()
+
+
+SENTENCES: dict[str, Callable[[Facts, Callable[[str], str]], Said]] = {
+    "protected_rows": _protected,
+    "no_protected_rows": _none_protected,
+    "size": _size,
+    "over_threshold": _over_threshold,
+    "under_threshold": _under_threshold,
+    "whole_table": _whole,
+    "part_of_table": _part,
+    "keys": _keys,
+    "conflicts": _conflicts,
+}

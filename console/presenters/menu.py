@@ -1,0 +1,64 @@
+"""The menu on the left: groups of links, one of them the present page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+# Apps whose models are about people and access, not about business data.
+PEOPLE_APPS = frozenset({"auth", "access", "authtoken"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One entry; `count` is the badge, 0 for none."""
+
+    text: str | Promise
+    url: str
+    icon: str
+    current: bool = False
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A heading and its links."""
+
+    title: str
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model page the person may open."""
+
+    name: str
+    url: str
+    app: str
+
+
+Menu = tuple[Group, ...]
+
+
+def menu(*, path: str, overview: str, tickets: str | None, waiting: int, models: Iterable[Model]) -> Menu:
+    """Groups without links are left out, so nobody sees a heading over nothing."""
+    models = list(models)
+    work = [Link(text=_("Overview"), url=overview, icon="dash", current=path == overview)]
+    if tickets is not None:
+        current = path.startswith((tickets, tickets.replace("tickets/", "changes/")))
+        work.append(Link(text=_("Tickets"), url=tickets, icon="ticket", current=current, count=waiting))
+    groups = (
+        Group(title=_("Work"), links=tuple(work)),
+        Group(title=_("Data"), links=_links(path, [m for m in models if m.app not in PEOPLE_APPS], "table")),
+        Group(title=_("People"), links=_links(path, [m for m in models if m.app in PEOPLE_APPS], "users")),
+    )
+    return tuple(group for group in groups if group.links)
+
+
+def _links(path: str, models: list[Model], icon: str) -> tuple[Link, ...]:
+    return tuple(
+        Link(text=model.name, url=model.url, icon=icon, current=path.startswith(model.url)) for model in models
+    )

@@ -1,0 +1,11 @@
+"""Puts Custody's admin site in the place of Django's (`console.site.CustodyAdminConfig` in INSTALLED_APPS)."""
+
+from __future__ import annotations
+
+from django.contrib.admin.apps import AdminConfig
+
+
+class CustodyAdminConfig(AdminConfig):
+    """`django.contrib.admin`, with the site of `console.admin.site`."""
+
+    default_site = "console.admin.site.CustodyAdminSite"
