@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psycopg
+
 from console.embedded.environment import PROJECT
 from console.embedded.errors import Refused
-from console.embedded.home import Home
+from console.embedded.home import Home, write_private
 
 Say = Callable[[str], None]
 
@@ -29,17 +31,34 @@ class Preparation:
         self._load_demo()
 
     def demo_logins(self) -> str:
-        """The table of demo logins, made on the first start; empty in production."""
-        return "" if self._is_production else self._manage("demo_logins").strip()
+        """The table of demo logins, made on the first start and kept; empty in production."""
+        kept = self._home.path / "demo_logins.txt"
+        if not kept.exists():
+            if self._is_production:
+                return ""
+            write_private(kept, self._manage("demo_logins").strip("\n"))
+        return kept.read_text()
 
     @property
     def _is_production(self) -> bool:
         return self._environment.get("CUSTODY_ENV") == "production"
 
     def migrate(self) -> None:
-        if self._succeeds("migrate", "--check"):
+        """Migrate unless these very migrations were applied to this very database at the last start."""
+        mark = self._home.path / "migrated.fingerprint"
+        if mark.is_file() and mark.read_text() == self._migration_fingerprint():
             return
         self._timed("Migrating the database", "migrate", "--no-input", "--verbosity=0")
+        mark.write_text(self._migration_fingerprint())
+
+    def _migration_fingerprint(self) -> str:
+        """Over the migrations as files and as the database lists them."""
+        apps = Path(self._environment.get("CUSTODY_APPS_PATH") or self._home.path / "apps")
+        files = [*PROJECT.glob("*/migrations/*.py"), *apps.glob("*/migrations/*.py"), PROJECT / "requirements.txt"]
+        digest = hashlib.sha256(repr(applied_migrations(self._environment["DATABASE_OWNER_URL"])).encode())
+        for file in sorted(files):
+            digest.update(os.fsencode(file.name) + file.read_bytes())
+        return digest.hexdigest()
 
     def _collect_static(self) -> None:
         mark, now = self._home.path / "static.fingerprint", static_fingerprint(PROJECT)
@@ -68,9 +87,6 @@ class Preparation:
             raise Refused(f"`manage.py {' '.join(arguments)}` failed:\n" + "\n".join(complaint))
         return done.stdout
 
-    def _succeeds(self, *arguments: str) -> bool:
-        return self._run(*arguments).returncode == 0
-
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, str(PROJECT / "manage.py"), *arguments],
@@ -81,6 +97,15 @@ class Preparation:
             text=True,
             check=False,
         )
+
+
+def applied_migrations(owner_url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(owner_url) as connection:
+        where = "SELECT system_identifier, current_database() FROM pg_control_system()"
+        found = connection.execute(where).fetchall()
+        if connection.execute("SELECT to_regclass('public.django_migrations')").fetchone() != (None,):
+            found += connection.execute("SELECT app, name FROM django_migrations ORDER BY id").fetchall()
+    return found
 
 
 def static_fingerprint(project: Path) -> str:

@@ -27,7 +27,6 @@ from console.embedded.supervision import Program, State, Supervisor, log_of, our
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ANSWER_PATIENCE_S = 90.0
 WATCH_EVERY_S = 1.0
-SITE = ("web", "worker", "beat")
 
 
 class Stop(BaseException):
@@ -89,7 +88,7 @@ class Launch:
     def _site_programs(self, home: Home) -> list[Program]:
         web = (
             *("console.wsgi:application", "--bind", f"{self._host}:{self._port}", "--no-control-socket"),
-            *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "5"),
+            *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload", "--graceful-timeout", "5"),
         )
         celery = ("-A", "console.celery")
         worker = (*celery, "worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
@@ -110,13 +109,14 @@ class Launch:
         say("Database and queue are up")
         preparation = Preparation(home, environment, say)
         preparation.run()
-        for name in SITE:
-            supervisor.start_program(name)
+        supervisor.start_program("web")
         shown = ("CUSTODY_SECRET_KEY", "CUSTODY_HOME", "CUSTODY_ENV", *servers.addresses)
         kept = {name: environment[name] for name in shown if environment.get(name)}
         write_private(running_file(home.path), json.dumps(kept, indent=1))
         logins = preparation.demo_logins()
         self._wait_for_answer(home)
+        for name in ("worker", "beat"):
+            supervisor.start_program(name)
         say(f"Ready after {time.monotonic() - self._began:.1f} s\n")
         print(f"Custody is at http://{shown_host(self._host)}:{self._port}/admin/\n\n{logins}\n", flush=True)
         say(f"Logs are in {home.log}. Ctrl-C stops everything.")
