@@ -17,7 +17,7 @@ from changes.plan import PartPlan
 
 ROWS = """
 SELECT encode(sha256(coalesce(string_agg(block, ''::bytea ORDER BY part, k), ''::bytea)), 'hex') FROM (
-  SELECT part, div(position, 10000) AS k, sha256(string_agg(
+  SELECT part, position / 10000 AS k, sha256(string_agg(
            int2send(part) || int8send(position) || xidsend(token) || int8send(coalesce(before_id, 0))
            || int8send(coalesce(after_id, 0)) || convert_to(coalesce(key::text, ''), 'UTF8'),
            ''::bytea ORDER BY position)) AS block

@@ -25,6 +25,7 @@ INTO = "INSERT INTO changes_frozenrow (tenant_id, change_id, part, position, tok
 FROZEN = "changes_frozenrow {alias} ON {alias}.tenant_id = %(tenant)s AND {alias}.change_id = %(change)s AND {alias}.part = {part}"
 # From here on a nested loop over frozen rows costs more than a hash join, and fresh rows have no statistics.
 MANY = 2_000
+WORK_MEM = "256MB"
 
 
 class Freezer:
@@ -46,7 +47,8 @@ class Freezer:
     def execute(self, sql: str, hint_rows: int = 0, **more: Any) -> int:
         """Run one statement; return its row count."""
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_nestloop = " + ("off" if hint_rows > MANY else "on"))
+            nested = "off" if hint_rows > MANY else "on"
+            cursor.execute(f"SET LOCAL enable_nestloop = {nested}; SET LOCAL work_mem = '{WORK_MEM}'")
             cursor.execute(sql, {**self.values, **more})
             return int(cursor.rowcount)
 
@@ -66,6 +68,7 @@ class Freezer:
         sql, params = picked.values_list(*columns, "custody_token").query.sql_with_params()
         names = ", ".join(quote(column) for column, _ in table.key)
         with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
             cursor.execute(
                 f"{INTO} SELECT %s, %s, %s, {table.position()}, o.token, {table.key_json()} "
                 f"FROM ({sql}) AS o ({names}, token) ORDER BY {table.order()}",

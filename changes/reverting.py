@@ -13,7 +13,7 @@ from django.db.models import QuerySet, UniqueConstraint
 from audit import registry
 from audit.entity import SoftDeleted
 from audit.names import quote
-from changes.freezing import Freezer, delete_columns, named_parameters
+from changes.freezing import MANY, Freezer, delete_columns, named_parameters
 from changes.models import Change
 from changes.plan import PartPlan
 from changes.relations import Rule, dependants, governed_parents
@@ -21,6 +21,7 @@ from changes.states import Effect, SkipReason
 from changes.tables import Table, table_of
 
 INTO = "INSERT INTO changes_frozenrow (tenant_id, change_id, part, position, token, key, before_id, after_id) "
+WRITTEN = "WHERE h.event_id BETWEEN %(first)s AND %(last)s AND h.change_id = %(original)s AND {tenant}"
 SKIP = "INSERT INTO changes_skippedrow (tenant_id, change_id, part, position, key, reason, detail) "
 
 
@@ -30,49 +31,64 @@ class Reverter(Freezer):
     # -- undo ---------------------------------------------------------------------------------------
 
     def freeze_undo(self, original: Change) -> None:
-        """One part per part of the original that did something, parents before children."""
+        """One part per part of the original that did something, parents before children.
+
+        A change touches each of its rows once, so the history row it wrote is the version after; the
+        version before is the one that precedes it, found when the row is brought back.
+        """
         for done in original.parts.order_by("step", "part"):
             entity = registry.entity(done.entity)
-            columns = tuple(done.columns)
-            part = self.add_part(entity, Effect.REVERT, columns, depth=done.depth, via=done.via)
-            self._versions_of(original.pk, done.part, part)
+            part = self.add_part(entity, Effect.REVERT, tuple(done.columns), depth=done.depth, via=done.via)
+            touched = self._versions_of(original.pk, done.part, part)
+            if part.rows < touched:
+                part.conflicts += self._skip_moved(original.pk, done.part, part)
             self._conflicts(part)
         self.parts = [part for part in self.parts if part.rows or part.conflicts]
         self._parents_gone()
 
-    def _versions_of(self, original: int, done_part: int, part: PartPlan) -> None:
-        """Fold what the change did to each row to the version before its first and after its last step."""
+    def _versions_of(self, original: int, done_part: int, part: PartPlan) -> int:
+        """Freeze the rows that are still as the change left them; return how many it had touched."""
         table = table_of(part.entity)
-        keys = ", ".join(f"h.{quote(column)}" for column, _ in table.key)
-        mine = (
-            f"SELECT {keys}, min(h.history_id) AS first, max(h.history_id) AS last FROM {table.history} h "
-            "WHERE h.event_id BETWEEN (SELECT min(id) FROM audit_event WHERE change_id = %(original)s) "
-            "AND (SELECT max(id) FROM audit_event WHERE change_id = %(original)s) "
-            f"AND h.change_id = %(original)s AND {table.tenant('h')} GROUP BY {keys}"
-        )
+        source, values = self._written_by(table, original, done_part)
+        position, key = ("h." + quote(table.key[0][0]), "NULL::jsonb") if table.integer_key else ("r.position", "r.key")
         part.rows += self.execute(
-            f"{INTO} SELECT %(tenant)s, %(change)s, {part.number}, r.position, o.xmin, r.key, b.history_id, m.last "
-            f"FROM ({mine}) m JOIN {table.name} o ON {table.match_history('m', 'o')} AND {table.tenant()} "
-            f"JOIN changes_frozenrow r ON r.tenant_id = %(tenant)s AND r.change_id = %(original)s "
-            f"AND r.part = %(done_part)s AND {table.match()} "
-            f"JOIN LATERAL (SELECT h.history_id FROM {table.history} h WHERE {table.match_history('h', 'm')} "
-            f"AND {table.tenant('h')} AND h.history_id < m.first ORDER BY h.history_id DESC LIMIT 1) b ON true "
-            "ORDER BY r.position",
-            original=original,
-            done_part=done_part,
+            f"{INTO} SELECT %(tenant)s, %(change)s, {part.number}, {position}, o.xmin, {key}, NULL, h.history_id "
+            f"{source} JOIN {table.name} o ON {table.match_history()} AND {table.tenant()} "
+            f"{WRITTEN.format(tenant=table.tenant('h'))} AND {unchanged(part.columns, 'h')} ORDER BY 4",
+            hint_rows=MANY + 1,
+            **values,
         )
-        part.conflicts += self._skip_gone(table, part, original, done_part)
+        where = WRITTEN.format(tenant=table.tenant("h"))
+        return int(self.rows(f"SELECT count(*) {source} {where}", **values)[0][0])
 
-    def _skip_gone(self, table: Table, part: PartPlan, original: int, done_part: int) -> int:
-        """Rows the original froze that are no longer in the table at all."""
-        return self.execute(
-            f"{SKIP} SELECT %(tenant)s, %(change)s, {part.number}, r.position, r.key, '{SkipReason.GONE}', '' "
-            "FROM changes_frozenrow r WHERE r.tenant_id = %(tenant)s AND r.change_id = %(original)s "
-            f"AND r.part = %(done_part)s AND NOT EXISTS (SELECT FROM {table.name} o WHERE {table.match()} "
-            f"AND {table.tenant()}) AND NOT EXISTS (SELECT FROM changes_skippedrow s WHERE s.tenant_id = r.tenant_id "
-            "AND s.change_id = r.change_id AND s.part = r.part AND s.position = r.position)",
+    def _written_by(self, table: Table, original: int, done_part: int) -> tuple[str, dict[str, Any]]:
+        """FROM clause over the history rows a part of the original wrote, found by the range of its events."""
+        span = self.rows(
+            "SELECT coalesce(min(id), 0), coalesce(max(id), -1) FROM audit_event "
+            "WHERE change_id = %(original)s AND target_table = %(table)s AND operation <> '*'",
             original=original,
-            done_part=done_part,
+            table=table.plain_name,
+        )[0]
+        values = {"original": original, "done_part": done_part, "first": span[0], "last": span[1]}
+        frozen = (
+            "JOIN changes_frozenrow r ON r.tenant_id = %(tenant)s AND r.change_id = %(original)s "
+            f"AND r.part = %(done_part)s AND {table.match('h')}"
+        )
+        return f"FROM {table.history} h {frozen}", values
+
+    def _skip_moved(self, original: int, done_part: int, part: PartPlan) -> int:
+        """List the rows the change touched that are not as it left them, or not there at all."""
+        table = table_of(part.entity)
+        source, values = self._written_by(table, original, done_part)
+        return self.execute(
+            f"{SKIP} SELECT %(tenant)s, %(change)s, {part.number}, r.position, r.key, "
+            f"CASE WHEN EXISTS (SELECT FROM {table.name} o WHERE {table.match_history()} AND {table.tenant()}) "
+            f"THEN '{SkipReason.CHANGED}' ELSE '{SkipReason.GONE}' END, '' {source} "
+            f"{WRITTEN.format(tenant=table.tenant('h'))} AND NOT EXISTS (SELECT FROM changes_frozenrow x "
+            f"WHERE x.tenant_id = %(tenant)s AND x.change_id = %(change)s AND x.part = {part.number} "
+            "AND x.position = r.position)",
+            hint_rows=MANY + 1,
+            **values,
         )
 
     # -- restore ------------------------------------------------------------------------------------
@@ -141,12 +157,11 @@ class Reverter(Freezer):
     # -- conflicts ----------------------------------------------------------------------------------
 
     def _conflicts(self, part: PartPlan) -> None:
-        """Take rows out that something stands against, and list them with the reason."""
+        """Take rows out whose unique values are taken meanwhile, and list them."""
         table = table_of(part.entity)
-        self._take_out(part, SkipReason.CHANGED, f"NOT ({unchanged(part.columns)})", table)
-        if "is_deleted" in part.columns:
+        if part.rows and "is_deleted" in part.columns:
             for constraint in live_constraints(part.entity):
-                self._take_out(part, SkipReason.UNIQUE, taken(table, constraint), table, detail=constraint.name)
+                self._take_out(part, SkipReason.UNIQUE, taken(table, constraint), table, constraint.name)
                 self._take_out(part, SkipReason.UNIQUE, self._twins(part, table, constraint), table, constraint.name)
 
     def _twins(self, part: PartPlan, table: Table, constraint: UniqueConstraint) -> str:
@@ -161,11 +176,13 @@ class Reverter(Freezer):
     def _parents_gone(self) -> None:
         """Rows whose parent is deleted and does not come back with them."""
         for part in self.parts:
-            if "is_deleted" not in part.columns:
+            if not part.rows or "is_deleted" not in part.columns:
                 continue
             table = table_of(part.entity)
             for field in governed_parents(part.entity):
                 parent = table_of(field.remote_field.model)
+                if not self.rows(f"SELECT 1 FROM {parent.name} q WHERE {parent.tenant('q')} AND q.is_deleted LIMIT 1"):
+                    continue
                 back = self.part_of(field.remote_field.model, Effect.REVERT)
                 stays = "true" if back is None else self._not_frozen(back, parent, row="q")
                 gone = (
@@ -176,12 +193,9 @@ class Reverter(Freezer):
 
     def _take_out(self, part: PartPlan, reason: SkipReason, where: str, table: Table, detail: str = "") -> None:
         taken_out = self.execute(
-            f"WITH gone AS (DELETE FROM changes_frozenrow f USING changes_frozenrow r JOIN {table.name} o "
-            f"ON {table.match()} AND {table.tenant()} JOIN {table.history} a ON a.history_id = r.after_id "
-            f"JOIN {table.history} b ON b.history_id = r.before_id "
-            "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s "
-            f"AND r.part = {part.number} AND f.tenant_id = r.tenant_id AND f.change_id = r.change_id "
-            f"AND f.part = r.part AND f.position = r.position AND {where} RETURNING f.position, f.key) "
+            f"WITH gone AS (DELETE FROM changes_frozenrow r USING {table.name} o WHERE r.tenant_id = %(tenant)s "
+            f"AND r.change_id = %(change)s AND r.part = {part.number} AND {table.match()} AND {table.tenant()} "
+            f"AND {where} RETURNING r.position, r.key) "
             f"{SKIP} SELECT %(tenant)s, %(change)s, {part.number}, position, key, '{reason}', %(detail)s FROM gone",
             hint_rows=part.rows,
             detail=detail,
@@ -190,9 +204,9 @@ class Reverter(Freezer):
         part.conflicts += taken_out
 
 
-def unchanged(columns: tuple[str, ...]) -> str:
-    """The touched columns of row o are still what version a made them."""
-    return " AND ".join(f"o.{quote(c)} IS NOT DISTINCT FROM a.{quote(c)}" for c in columns) or "true"
+def unchanged(columns: tuple[str, ...], version: str = "a") -> str:
+    """The touched columns of row o are still what that version made them."""
+    return " AND ".join(f"o.{quote(c)} IS NOT DISTINCT FROM {version}.{quote(c)}" for c in columns) or "true"
 
 
 def live_constraints(model: type[SoftDeleted]) -> list[UniqueConstraint]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -13,10 +15,12 @@ from django.db.models import (
     BooleanField,
     Field,
     ForeignKey,
+    IntegerField,
     JSONField,
     Q,
     QuerySet,
 )
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -25,6 +29,8 @@ from changes.errors import BadSelection, BadValue, EmptySelection, TooManyKeys, 
 
 KEY_LIMIT = 100_000
 CONDITION_LIMIT = 50
+# More digits before or after the point than PostgreSQL's numeric can hold are a mistake, or an attack.
+DIGITS = 1_000
 
 LOOKUPS = {
     "eq": "exact",
@@ -183,7 +189,7 @@ def _parse_condition(item: Any, entity: type[SoftDeleted], place: str) -> Condit
     if field is None:
         raise UnknownField(
             field=f"{place}.field",
-            value=item["field"][:60],
+            value=_short(item["field"]),
             entity=str(entity.governance.label),
             known=", ".join(sorted(fields)),
         )
@@ -194,15 +200,18 @@ def _parse_condition(item: Any, entity: type[SoftDeleted], place: str) -> Condit
 
 
 def _typed(field: Any, op: str, value: Any, place: str) -> Any:
+    place = f"{place}.value"
     if op == "isnull":
         if not isinstance(value, bool):
-            raise BadValue(field=f"{place}.value", name=field.name, value=_short(value), hint=_("Use true or false."))
+            raise BadValue(field=place, name=field.name, value=_short(value), hint=_("Use true or false."))
         return value
     if op in ("in", "between"):
         if not isinstance(value, list) or not value or (op == "between" and len(value) != 2):
             hint = _("Give a list of two values.") if op == "between" else _("Give a list of values.")
-            raise BadValue(field=f"{place}.value", name=field.name, value=_short(value), hint=hint)
-        return [_scalar(field, one, place) for one in value[:KEY_LIMIT]]
+            raise BadValue(field=place, name=field.name, value=_short(value), hint=hint)
+        if len(value) > KEY_LIMIT:
+            raise TooManyKeys(field=place, given=len(value), limit=KEY_LIMIT)
+        return [_scalar(field, one, place) for one in value]
     return _scalar(field, value, place)
 
 
@@ -210,21 +219,40 @@ def _scalar(field: Any, value: Any, place: str) -> Any:
     """The value in the field's own type, as PostgreSQL could store it."""
     target = field.target_field if isinstance(field, ForeignKey) else field
     hint = _("Leave the condition out or compare with “is empty”.")
-    if value is None or isinstance(value, (dict, list)) or (isinstance(value, str) and "\x00" in value):
-        raise BadValue(field=f"{place}.value", name=field.name, value=_short(value), hint=hint)
+    if value is None or isinstance(value, (dict, list)) or _is_foreign(target, value):
+        raise BadValue(field=place, name=field.name, value=_short(value), hint=hint)
     try:
         typed = target.to_python(value)
-        if target.get_internal_type().endswith("IntegerField"):
+        if isinstance(target, IntegerField):
             target.run_validators(typed)
     except ValidationError as error:
-        raise BadValue(
-            field=f"{place}.value", name=field.name, value=_short(value), hint=" ".join(error.messages)
-        ) from error
+        hint = " ".join(error.messages)
+        raise BadValue(field=place, name=field.name, value=_short(value), hint=hint) from error
     except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
-        raise BadValue(field=f"{place}.value", name=field.name, value=_short(value), hint=str(error)) from error
-    if typed is None:
-        raise BadValue(field=f"{place}.value", name=field.name, value=_short(value), hint=hint)
+        raise BadValue(field=place, name=field.name, value=_short(value), hint=str(error)) from error
+    if typed is None or (isinstance(typed, Decimal) and typed.is_finite() and abs(typed.adjusted()) > DIGITS):
+        raise BadValue(field=place, name=field.name, value=_short(value), hint=hint)
+    if isinstance(typed, datetime) and timezone.is_naive(typed):
+        typed = timezone.make_aware(typed)
     return typed
+
+
+def _is_foreign(target: Any, value: Any) -> bool:
+    """Values that Python would bend into the field's type, or that PostgreSQL cannot hold in any text."""
+    if isinstance(value, str):
+        return "\x00" in value or not _encodable(value)
+    if isinstance(value, bool):
+        return not isinstance(target, BooleanField)
+    return isinstance(value, float) and isinstance(target, IntegerField)
+
+
+def _encodable(text: str) -> bool:
+    """Whether the text has no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parse_keys(cls: type[Selection], data: Any, entity: type[SoftDeleted]) -> Selection:
@@ -256,8 +284,8 @@ def _key_scalar(field: Any, value: Any, place: str) -> Any:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return text[:80]
+    text = value[:80] if isinstance(value, str) else json.dumps(value, default=str)[:80]
+    return text.encode(errors="replace").decode()
 
 
 def _key_text(key: Any) -> str:

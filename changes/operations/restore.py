@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from changes.models import Change
 from changes.operations import revert
 from changes.operations.base import OperationKind
@@ -18,4 +20,6 @@ def freeze(change: Change, selection: Selection | None, cascade_also: frozenset[
     return Plan(parts=reverter.parts)
 
 
-KIND = OperationKind(freeze=freeze, chunk_sql=revert.chunk_sql, deepest_first=False, live_rows=False)
+KIND = OperationKind(
+    freeze=freeze, chunk_sql=partial(revert.chunk_sql, before=revert.named), deepest_first=False, live_rows=False
+)

@@ -6,6 +6,8 @@ column that somebody changed meanwhile is never overwritten, an untouched one st
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from audit.names import quote
 from changes.models import ChangePart
 from changes.relations import governed_parents
@@ -13,13 +15,27 @@ from changes.reverting import live_constraints, taken, unchanged
 from changes.tables import Table, table_of
 
 
-def chunk_sql(table: Table, part: ChangePart) -> str:
-    """Bring back the part's columns from the version before."""
+def preceding(table: Table) -> str:
+    """The version before the one a change wrote."""
+    own = " AND ".join(f"h.{quote(column)} = a.{quote(column)}" for column, _ in table.key)
+    return (
+        f"JOIN LATERAL (SELECT h.* FROM {table.history} h WHERE {own} AND {table.tenant('h')} "
+        "AND h.history_id < r.after_id ORDER BY h.history_id DESC LIMIT 1) b ON true"
+    )
+
+
+def named(table: Table) -> str:
+    """The version the frozen row names."""
+    return f"JOIN {table.history} b ON b.history_id = r.before_id"
+
+
+def chunk_sql(table: Table, part: ChangePart, before: Callable[[Table], str]) -> str:
+    """Bring back the part's columns from the version that `before` joins as b."""
     columns = tuple(part.columns)
     sets = ", ".join(f"{quote(column)} = b.{quote(column)}" for column in columns)
     return (
         f"UPDATE {table.name} o SET {sets} FROM changes_frozenrow r "
-        f"JOIN {table.history} b ON b.history_id = r.before_id JOIN {table.history} a ON a.history_id = r.after_id "
+        f"JOIN {table.history} a ON a.history_id = r.after_id {before(table)} "
         "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
         f"AND r.position > %(lo)s AND r.position <= %(hi)s AND {table.match()} AND {table.tenant()} "
         f"AND {table.range()} AND {unchanged(columns)}{_still_possible(table, columns)}"

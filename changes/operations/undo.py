@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from changes.models import Change
 from changes.operations import revert
 from changes.operations.base import OperationKind
@@ -19,5 +21,9 @@ def freeze(change: Change, selection: Selection | None, cascade_also: frozenset[
 
 
 KIND = OperationKind(
-    freeze=freeze, chunk_sql=revert.chunk_sql, deepest_first=False, needs_selection=False, live_rows=False
+    freeze=freeze,
+    chunk_sql=partial(revert.chunk_sql, before=revert.preceding),
+    deepest_first=False,
+    needs_selection=False,
+    live_rows=False,
 )
