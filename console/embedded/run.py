@@ -6,6 +6,7 @@ Ctrl-C, SIGTERM and a closed terminal stop everything in order; the exit status 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -135,9 +136,10 @@ class Launch:
                 return
 
     def _watch(self, supervisor: Supervisor) -> None:
-        """Tell about restarts until someone asks us to stop, or the program that started us is gone."""
+        """Tell about restarts until someone asks us to stop, or who started us is gone."""
         before = {state.name: state for state in supervisor.states()}
-        while self._parent in (None, os.getppid()):
+        had_terminal = sys.stdout.isatty()
+        while self._parent in (None, os.getppid()) and sys.stdout.isatty() == had_terminal:
             time.sleep(WATCH_EVERY_S)
             if supervisor.has_ended():
                 raise Refused("The supervisor ended unexpectedly; starting again brings everything back.")
@@ -195,7 +197,8 @@ def shown_host(host: str) -> str:
 
 
 def say(line: str) -> None:
-    print(f"custody: {line}", flush=True)
+    with contextlib.suppress(OSError):  # the terminal may be gone, and stopping must go on
+        print(f"custody: {line}", flush=True)
 
 
 if __name__ == "__main__":
