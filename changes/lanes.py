@@ -188,7 +188,10 @@ def _change_rows(change: Change, part: ChangePart, lo: int, hi: int) -> int:
 
 
 def lock_rows(change: Change, part: ChangePart, lo: int, hi: int) -> None:
-    """Row locks in key order, so that two of us can wait but never deadlock."""
+    """Row locks in key order, so that two of us can wait but never deadlock.
+
+    NO KEY: what an UPDATE of these columns takes anyway, and other programs may go on adding children.
+    """
     table = table_of(registry.entity(part.entity))
     values = {"tenant": change.tenant_id, "change": change.pk, "part": part.part, "lo": lo, "hi": hi}
     with connection.cursor() as cursor:
@@ -196,7 +199,7 @@ def lock_rows(change: Change, part: ChangePart, lo: int, hi: int) -> None:
             f"SELECT count(*) FROM (SELECT FROM {table.name} o JOIN changes_frozenrow r ON {table.match()} "
             "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
             f"AND r.position > %(lo)s AND r.position <= %(hi)s AND {table.tenant()} AND {table.range()} "
-            f"ORDER BY {table.order()} FOR UPDATE OF o) q",
+            f"ORDER BY {table.order()} FOR NO KEY UPDATE OF o) q",
             values,
         )
 

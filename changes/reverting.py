@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet, UniqueConstraint
+from django.db.models import QuerySet, Sum, UniqueConstraint
 
 from audit import registry
 from audit.entity import SoftDeleted
@@ -39,15 +39,16 @@ class Reverter(Freezer):
         for done in original.parts.order_by("step", "part"):
             entity = registry.entity(done.entity)
             part = self.add_part(entity, Effect.REVERT, tuple(done.columns), depth=done.depth, via=done.via)
-            touched = self._versions_of(original.pk, done.part, part)
+            self._versions_of(original.pk, done.part, part)
+            touched = original.lanes.filter(part=done.part).aggregate(rows=Sum("applied"))["rows"] or 0
             if part.rows < touched:
                 part.conflicts += self._skip_moved(original.pk, done.part, part)
             self._conflicts(part)
         self.parts = [part for part in self.parts if part.rows or part.conflicts]
         self._parents_gone()
 
-    def _versions_of(self, original: int, done_part: int, part: PartPlan) -> int:
-        """Freeze the rows that are still as the change left them; return how many it had touched."""
+    def _versions_of(self, original: int, done_part: int, part: PartPlan) -> None:
+        """Freeze the rows that are still as the change left them."""
         table = table_of(part.entity)
         source, values = self._written_by(table, original, done_part)
         position, key = ("h." + quote(table.key[0][0]), "NULL::jsonb") if table.integer_key else ("r.position", "r.key")
@@ -58,8 +59,6 @@ class Reverter(Freezer):
             hint_rows=MANY + 1,
             **values,
         )
-        where = WRITTEN.format(tenant=table.tenant("h"))
-        return int(self.rows(f"SELECT count(*) {source} {where}", **values)[0][0])
 
     def _written_by(self, table: Table, original: int, done_part: int) -> tuple[str, dict[str, Any]]:
         """FROM clause over the history rows a part of the original wrote, found by the range of its events."""
@@ -161,7 +160,7 @@ class Reverter(Freezer):
         table = table_of(part.entity)
         if part.rows and "is_deleted" in part.columns:
             for constraint in live_constraints(part.entity):
-                self._take_out(part, SkipReason.UNIQUE, taken(table, constraint), table, constraint.name)
+                self._take_out(part, SkipReason.UNIQUE, f"EXISTS ({taken(table, constraint)})", table, constraint.name)
                 self._take_out(part, SkipReason.UNIQUE, self._twins(part, table, constraint), table, constraint.name)
 
     def _twins(self, part: PartPlan, table: Table, constraint: UniqueConstraint) -> str:
@@ -219,12 +218,12 @@ def live_constraints(model: type[SoftDeleted]) -> list[UniqueConstraint]:
 
 
 def taken(table: Table, constraint: UniqueConstraint) -> str:
-    """Another live row holds the unique values of row o."""
+    """A subquery that finds another live row with the unique values of row o."""
     same = _same_values(table.model, constraint, "t", "o")
     other = " AND ".join(f"t.{quote(column)} = o.{quote(column)}" for column, _ in table.key)
     return (
-        f"EXISTS (SELECT FROM {table.name} t WHERE {table.tenant('t')} AND NOT t.is_deleted AND {same} "
-        f"AND NOT ({other}))"
+        f"SELECT 1 FROM {table.name} t WHERE {table.tenant('t')} AND NOT t.is_deleted AND {same} "
+        f"AND NOT ({other}) LIMIT 1"
     )
 
 

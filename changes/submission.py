@@ -35,6 +35,8 @@ from foundation.actor import Actor
 from foundation.postgres.transactions import consistent
 
 REASON_LEAST = 10
+# What two requests with one key must agree on.
+SAME_REQUEST = ("entity", "operation", "selection", "options", "undo_of_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def prepare(
         requester_person_id=actor.person_id,
         requester_name=actor.name,
         request_key=request_key,
+        undo_of_id=undo_of,
         channel=_channel(),
     )
     return Prepared(change, chosen, also, undo_of, draft_id)
@@ -172,8 +175,7 @@ def earlier(change: Change) -> Change | None:
     ).first()
     if first is None or first.state == State.DRAFT:
         return None
-    same = (first.entity, first.operation, first.selection) == (change.entity, change.operation, change.selection)
-    if not same:
+    if any(getattr(first, name) != getattr(change, name) for name in SAME_REQUEST):
         raise RequestKeyReused(field="request_key", change_id=first.pk)
     return first
 

@@ -43,16 +43,20 @@ def chunk_sql(table: Table, part: ChangePart, before: Callable[[Table], str]) ->
 
 
 def _still_possible(table: Table, columns: tuple[str, ...]) -> str:
-    """What the freeze found possible must still be: values free, parents alive."""
+    """What the freeze found possible must still be: values free, parents alive.
+
+    Scalar subqueries on purpose: the planner keeps them as index probes per row, where an anti-join over a
+    chunk would read the other table whole.
+    """
     if "is_deleted" not in columns:
         return ""
-    conditions = [f"NOT {taken(table, constraint)}" for constraint in live_constraints(table.model)]
+    conditions = [f"({taken(table, constraint)}) IS NULL" for constraint in live_constraints(table.model)]
     for field in governed_parents(table.model):
         parent = table_of(field.remote_field.model)
         own = " AND ".join(f"q.{quote(column)} = o.{quote(column)}" for column, _ in table.key)
         same = f" AND NOT ({own})" if parent is table else ""
         conditions.append(
-            f"NOT EXISTS (SELECT FROM {parent.name} q WHERE {parent.tenant('q')} AND q.is_deleted "
-            f"AND q.{quote(field.target_field.column)} = o.{quote(field.column)}{same})"
+            f"(SELECT q.is_deleted FROM {parent.name} q WHERE {parent.tenant('q')} "
+            f"AND q.{quote(str(field.target_field.column))} = o.{quote(str(field.column))}{same} LIMIT 1) IS NOT TRUE"
         )
     return "".join(f" AND {condition}" for condition in conditions)
