@@ -9,3 +9,9 @@ class CustodyAdminConfig(AdminConfig):
     """`django.contrib.admin`, with the site of `console.admin.site`."""
 
     default_site = "console.admin.site.CustodyAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        from console.admin import register_all  # its models are not loaded when this module is
+
+        register_all()

@@ -95,11 +95,13 @@ def _flows() -> dict[str, Any]:
         ],
         "lines": [
             activity.line(
-                kind="asked", who="Lin Wei", at=NOW, facts={"reason": "These trials ended more than two years ago."}
+                act="asked", who="Lin Wei", at=NOW, facts={"reason": "These trials ended more than two years ago."}
             ),
-            activity.line(kind="frozen", who="", at=NOW, facts={}),
-            activity.line(kind="approve", who="Tomás Ortega", at=NOW, facts={"reason": "Spot-checked 20 rows."}),
-            activity.line(kind="reject", who="Mei Zhang", at=NOW, facts={"reason": "<script>alert(1)</script>"}),
+            activity.line(act="change.frozen", who="", at=NOW, facts={}),
+            activity.line(act="ticket.vote", who="Tomás Ortega", at=NOW, facts={"reason": "Spot-checked 20 rows."}),
+            activity.line(
+                act="ticket.rejected", who="Mei Zhang", at=NOW, facts={"reason": "<script>alert(1)</script>"}
+            ),
         ],
         "marks": (True, False),
     }

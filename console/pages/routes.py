@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from console.pages.gallery import gallery
+from console.pages import changes, gallery, history, overview, search, tickets, wizard
 
 Route = tuple[str, Callable[..., Any], str]
+
+PAGES: list[Route] = [
+    ("search/", search.search, "search"),
+    ("running/", overview.running, "running"),
+    ("tickets/", tickets.ticket_list, "tickets"),
+    ("tickets/<int:ticket_id>/", tickets.ticket, "ticket"),
+    ("tickets/<int:ticket_id>/vote/", tickets.vote, "ticket-vote"),
+    ("tickets/<int:ticket_id>/withdraw/", tickets.withdraw, "ticket-withdraw"),
+    ("changes/new/", wizard.choose, "new-change"),
+    ("changes/new/count/", wizard.count, "new-change-count"),
+    ("changes/<int:change_id>/", changes.change, "change"),
+    ("changes/<int:change_id>/choose/", wizard.choose, "change-choose"),
+    ("changes/<int:change_id>/look/", wizard.look, "change-look"),
+    ("changes/<int:change_id>/why/", wizard.why, "change-why"),
+    ("changes/<int:change_id>/run/", changes.run, "change-run"),
+    ("changes/<int:change_id>/start/", changes.start, "change-start"),
+    ("changes/<int:change_id>/cancel/", changes.cancel, "change-cancel"),
+    ("changes/<int:change_id>/undo/", changes.undo, "change-undo"),
+    ("history/<str:label>/<path:key>/", history.record, "history"),
+]
 
 
 def routes(*, debug: bool) -> list[Route]:
     """(path, view, name); the components page exists in DEBUG only."""
-    pages: list[Route] = [("tickets/", gallery, "tickets"), ("search/", gallery, "search")]
-    if debug:
-        pages.append(("ui/", gallery, "ui"))
-    return pages
+    return [*PAGES, ("ui/", gallery.gallery, "ui")] if debug else list(PAGES)

@@ -11,7 +11,7 @@ from django.utils import translation
 
 from access.enforcement import allowed
 from console.pages.inbox import waiting_count
-from console.presenters.menu import Menu, Model, menu
+from console.presenters.menu import Menu, Model, menu, roles
 from console.presenters.words import initials
 from foundation.actor import Actor
 
@@ -31,6 +31,8 @@ def shell_context(request: HttpRequest, available_apps: list[Any]) -> dict[str, 
         "actor": actor,
         "initials": initials(actor.name),
         "menu": _menu(request, actor, available_apps),
+        "may_ask": allowed(actor, "change.request"),
+        "role_words": roles(actor.roles),
         "environment": None if settings.PRODUCTION else settings.CUSTODY_ENV,
         "other_language": "en" if (translation.get_language() or "en").startswith("zh") else "zh-hans",
     }

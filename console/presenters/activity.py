@@ -1,4 +1,4 @@
-"""Lines of an activity list: recorded codes and facts put into the reader's words. Pure."""
+"""Lines of an activity list: recorded acts and facts put into the reader's words. Pure."""
 
 from __future__ import annotations
 
@@ -22,40 +22,86 @@ class Line:
     icon: str = "bot"
 
 
-def line(*, kind: str, who: str, at: datetime, facts: Mapping[str, Any]) -> Line:
-    """The line of one recorded event."""
-    tone, icon, what = _words(kind)
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How one kind of act is told; `system` acts are not anybody's."""
+
+    tone: str
+    icon: str
+    text: str
+    system: bool = False
+
+
+def line(*, act: str, who: str, at: datetime, facts: Mapping[str, Any] | None = None) -> Line:
+    """The line of one recorded act."""
+    known = facts or {}
+    words = _words(act, known)
     return Line(
-        who=who or _("System"),
-        what=what % _Known(facts),
+        who=_("System") if words.system or not who else who,
+        what=words.text,
         at=at,
-        quote=str(facts.get("reason") or facts.get("text") or ""),
-        tone=tone,
-        icon=icon,
+        quote=str(known.get("reason") or known.get("error") or ""),
+        tone=words.tone,
+        icon=words.icon,
     )
 
 
-class _Known(dict[str, Any]):
-    def __missing__(self, key: str) -> str:
-        return "–"
-
-
-def _words(kind: str) -> tuple[str, str, str]:
+def _words(act: str, facts: Mapping[str, Any]) -> Words:
+    if act == "change.cancelled":
+        ended = "applied" in facts
+        return (
+            Words("", "stop", _("stopped the change"), True)
+            if ended
+            else Words("person", "stop", _("asked to stop after the batch in hand"))
+        )
+    if act == "change.cleared":
+        by_threshold = facts.get("by") == "threshold"
+        text = (
+            _("cleared the change: few enough rows to need no approval")
+            if by_threshold
+            else _("made the change ready to start")
+        )
+        return Words("", "play", text, True)
     words = {
-        "asked": ("person", "user", _("asked for this")),
-        "frozen": ("", "fp", _("froze the selection")),
-        "opened": ("", "ticket", _("opened the ticket")),
-        "approve": ("ok", "ok", _("approved")),
-        "reject": ("bad", "bad", _("rejected")),
-        "approved": ("ok", "ok", _("recorded enough approvals")),
-        "withdrawn": ("person", "x", _("withdrew the ticket")),
-        "expired": ("", "time", _("closed the ticket: nobody had decided in time")),
-        "cleared": ("", "play", _("made the change ready to start")),
-        "started": ("person", "play", _("started the change")),
-        "cancelled": ("person", "stop", _("asked to stop after the batch in hand")),
-        "finished": ("ok", "ok", _("finished and verified the change")),
-        "stopped": ("", "stop", _("stopped the change")),
-        "failed": ("bad", "bad", _("could not go on")),
-        "undo_asked": ("person", "undo", _("asked to undo the change")),
+        "asked": Words("person", "user", _("asked for this")),
+        "change.frozen": Words("", "fp", _("froze the selection"), True),
+        "ticket.opened": Words("", "ticket", _("opened the ticket"), True),
+        "ticket.vote": Words("ok", "ok", _("approved")),
+        "ticket.approved": Words("ok", "ok", _("counted enough approvals"), True),
+        "ticket.rejected": Words("bad", "bad", _("rejected")),
+        "ticket.withdrawn": Words("person", "x", _("withdrew the ticket")),
+        "ticket.expired": Words("", "time", _("closed the ticket: nobody had decided in time"), True),
+        "change.started": Words("person", "play", _("started the change")),
+        "change.done": Words("ok", "ok", _("finished and verified the change"), True),
+        "change.failed": Words("bad", "bad", _("could not go on"), True),
+        "change.discarded": Words("", "x", _("called the change off")),
     }
-    return words.get(kind, ("", "info", kind.replace("%", "%%")))
+    return words.get(act, Words("", "info", act))
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A line of a short list: a sentence around the code of the ticket or change, which is a link."""
+
+    before: str
+    code: str
+    after: str
+    url: str
+    at: datetime
+
+
+def news(*, act: str, who: str, code: str, url: str, at: datetime) -> News:
+    """The act as one sentence."""
+    sentences = {
+        "change.frozen": _("%(who)s asked for %(code)s"),
+        "ticket.vote": _("%(who)s approved %(code)s"),
+        "ticket.rejected": _("%(who)s rejected %(code)s"),
+        "ticket.withdrawn": _("%(who)s withdrew %(code)s"),
+        "ticket.expired": _("%(code)s expired undecided"),
+        "change.started": _("%(who)s started %(code)s"),
+        "change.done": _("%(code)s is done and verified"),
+        "change.failed": _("%(code)s could not go on"),
+    }
+    sentence = sentences.get(act, "%(who)s %(code)s")
+    before, _code, after = (sentence % {"who": who, "code": "\x00"}).partition("\x00")
+    return News(before, code, after, url, at)

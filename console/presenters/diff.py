@@ -86,7 +86,7 @@ def record_diff(labels: Mapping[str, str], before: Mapping[str, Any], after: Map
     changed, same = [], []
     for name, label in labels.items():
         old, new = before.get(name, MISSING), after.get(name, MISSING)
-        if _equal(old, new):
+        if _equal(old, new) or (old is MISSING and new is None):
             same.append(FieldSame(name=name, label=label, value=value(new)))
         else:
             changed.append(field_diff(name, label, old, new))

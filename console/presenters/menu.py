@@ -58,7 +58,24 @@ def menu(*, path: str, overview: str, tickets: str | None, waiting: int, models:
     return tuple(group for group in groups if group.links)
 
 
+def roles(names: Iterable[str]) -> str:
+    """A person's roles in words, under the name in the account menu."""
+    words = {
+        "operator": _("operator"),
+        "approver": _("approver"),
+        "auditor": _("auditor"),
+        "engineer": _("engineer"),
+        "administrator": _("administrator"),
+    }
+    return ", ".join(words.get(name, name) for name in sorted(names)) or _("no role yet")
+
+
 def _links(path: str, models: list[Model], icon: str) -> tuple[Link, ...]:
     return tuple(
         Link(text=model.name, url=model.url, icon=icon, current=path.startswith(model.url)) for model in models
     )
+
+
+def waiting_count(shown: Menu) -> int:
+    """The badge's number, for the page that says it again."""
+    return next((link.count for group in shown for link in group.links if link.icon == "ticket"), 0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from console.presenters import diff
+from console.presenters import diff, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ def _row(columns: Sequence[str], key: str, url: str | None, moved: bool, values:
 
 def cell(label: str, one: Any) -> Cell:
     """One value as short text."""
+    if isinstance(one, datetime):
+        return Cell(label, words.moment(one))
     shown = diff.value(one)
     text = "".join(segment.text for segment in shown.segments)
     return Cell(label, text if len(text) <= 160 else text[:159] + "…", shown.word)

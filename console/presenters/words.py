@@ -50,6 +50,8 @@ def clock(value: datetime) -> str:
 def span(length: timedelta) -> str:
     """About how long: the two largest units, whole ones."""
     seconds = max(0, int(length.total_seconds()))
+    if not seconds:
+        return _("less than 1 s")
     days, hours, minutes = seconds // 86_400, seconds % 86_400 // 3_600, seconds % 3_600 // 60
     if days >= 2:
         return ngettext("%(days)d day", "%(days)d days", days) % {"days": days}

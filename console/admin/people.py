@@ -1,0 +1,74 @@
+"""Pages about people and access: for administrators only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from access.policy import ADMINISTRATOR
+from console.pages.shell import actor_of
+
+
+class AdministratorOnly:
+    """Django's model permissions are not asked; the role is."""
+
+    def _is_administrator(self, request: HttpRequest) -> bool:
+        return actor_of(request).has(ADMINISTRATOR)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._is_administrator(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_administrator(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._is_administrator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_administrator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A login that acted stays: its name is on the record. It can be made inactive."""
+        return False
+
+
+class CustodyUserAdmin(AdministratorOnly, UserAdmin):
+    """Logins. Roles are groups; Django's flags for staff and superusers give nothing here."""
+
+    list_display = ("username", "first_name", "last_name", "is_active")
+    list_filter = ("is_active", "groups")
+    filter_horizontal = ("groups",)
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (_("Person"), {"fields": ("first_name", "last_name", "email")}),
+        (_("Roles"), {"fields": ("is_active", "groups")}),
+        (_("Times"), {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+
+
+class CustodyGroupAdmin(AdministratorOnly, GroupAdmin):
+    """Roles: the policy knows them by name."""
+
+    fields = ("name",)
+    filter_horizontal = ()
+
+
+class AccountAdmin(AdministratorOnly, admin.ModelAdmin):
+    """Which person and which tenant a login belongs to."""
+
+    list_display = ("user", "person", "tenant")
+    list_select_related = ("user", "person", "tenant")
+
+
+class PersonAdmin(AdministratorOnly, admin.ModelAdmin):
+    list_display = ("name",)
+    search_fields = ("name",)
+
+
+class TenantAdmin(AdministratorOnly, admin.ModelAdmin):
+    list_display = ("name", "slug")

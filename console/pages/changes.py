@@ -1,0 +1,132 @@
+"""A change without a ticket, and the buttons of every change: start, stop, undo."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from approvals import gate
+from changes import execution
+from changes.models import Change
+from changes.states import ACTIVE, State
+from changes.submission import REASON_LEAST
+from changes.undoing import preview_undo
+from console.errors import status_of
+from console.pages import detail, inbox
+from console.pages.guards import require
+from console.pages.labels import plural
+from console.pages.shell import actor_of
+from console.presenters.undo import undo_words
+from foundation.errors import Conflict, CustodyError, Invalid
+
+
+def found(change_id: int) -> Change:
+    """The change with its ticket. Raises ChangeNotFound."""
+    execution_check = inbox.changes().filter(pk=change_id).first()
+    return execution_check or execution.get(change_id)
+
+
+@require_safe
+def change(request: HttpRequest, change_id: int) -> HttpResponse:
+    """The page of a change that needed no ticket; others have theirs."""
+    require(request, "change.browse")
+    one = found(change_id)
+    if hasattr(one, "ticket") or one.state == State.DRAFT:
+        return redirect(inbox.url(one))
+    return render(request, "console/change.html", detail.page(request, one))
+
+
+@require_safe
+def run(request: HttpRequest, change_id: int) -> HttpResponse:
+    """The part of the page that is polled; when the run has ended the whole page is loaded anew."""
+    require(request, "change.browse")
+    one = found(change_id)
+    if one.state not in ACTIVE:
+        return HttpResponse(status=286, headers={"HX-Refresh": "true"})
+    return render(request, "console/parts/run.html", {"run": detail.run_card_of(one), "change": one})
+
+
+@require_POST
+def start(request: HttpRequest, change_id: int) -> HttpResponse:
+    """Start, or go on after a failure. Workers do the rest."""
+    try:
+        execution.start(change_id, actor=actor_of(request))
+        messages.success(request, _("Started."))
+    except Conflict as error:
+        messages.error(request, str(error))
+    return redirect(inbox.url(found(change_id)))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel(request: HttpRequest, change_id: int) -> HttpResponse:
+    """Asked first (the dialog, or this page without script), then stopped after the batch in hand."""
+    one = found(change_id)
+    if request.method != "POST":
+        require(request, "change.cancel", f"C-{one.pk}")
+        context = {
+            **admin.site.each_context(request),
+            "title": _("Stop after this batch?"),
+            "change": one,
+            "code": inbox.code(one),
+            "back": inbox.url(one),
+        }
+        return render(request, "console/cancel.html", context)
+    try:
+        execution.cancel(change_id, actor=actor_of(request))
+        messages.success(request, _("It stops after the batch in hand. What is done stays done and can be undone."))
+    except Conflict as error:
+        messages.error(request, str(error))
+    return redirect(inbox.url(one))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def undo(request: HttpRequest, change_id: int) -> HttpResponse:
+    """Conflicts first, then a reason and the typed id; an undo is a change of its own."""
+    one = found(change_id)
+    actor = require(request, "change.undo", one.entity)
+    typed = {"reason": request.POST.get("reason", ""), "code": request.POST.get("code", "")}
+    error: CustodyError | None = None
+    if request.method == "POST" and typed["code"].strip() == inbox.code(one):
+        try:
+            outcome = gate.request_undo(
+                one.pk, actor=actor, reason=typed["reason"], request_key=_key(request.POST.get("request_key", ""))
+            )
+            return redirect(inbox.url(found(outcome.change.pk)))
+        except (Conflict, Invalid) as refused:
+            error = refused
+    return _undo_page(request, one, typed, error)
+
+
+def _undo_page(request: HttpRequest, one: Change, typed: dict[str, str], error: CustodyError | None) -> HttpResponse:
+    posted = request.method == "POST"
+    try:
+        preview = preview_undo(one.pk, actor=actor_of(request))
+    except Conflict as refused:
+        messages.error(request, str(error or refused))
+        return redirect(inbox.url(one))
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Undo %(code)s") % {"code": inbox.code(one)},
+        "change": one,
+        "code": inbox.code(one),
+        "back": inbox.url(one),
+        "undo": undo_words(preview, label=plural),
+        "typed": typed,
+        "code_wrong": posted and typed["code"].strip() != inbox.code(one),
+        "error": str(error) if error else "",
+        "request_key": request.POST.get("request_key") or str(uuid.uuid4()),
+        "least": REASON_LEAST,
+    }
+    return render(request, "console/undo.html", context, status=status_of(error) if error else 422 if posted else 200)
+
+
+def _key(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
