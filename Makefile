@@ -24,7 +24,7 @@ check:
 
 # Figures, into var/bench/latest.json.
 bench:
-	@$(VENV_DEV) -m bench $(ARGS)
+	@$(VENV_DEV) -m bench $(KEYS) $(ARGS)
 
 # Kills workers, backends and the server at random and checks what must hold.
 chaos:
