@@ -5,14 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
-def home_path(environ: MutableMapping[str, str]) -> Path:
+def home_path(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("CUSTODY_HOME") or PROJECT / "var")
 
 
