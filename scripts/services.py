@@ -53,8 +53,8 @@ def postgresql() -> Iterator[dict[str, str]]:
     binaries, port, password = found[0], free_port(), secrets.token_urlsafe(16)
     with directory("postgres") as (home, as_user):
         (home / "password").write_text(password)
-        as_user([binaries / "initdb", "-D", home / "data", "-U", "postgres", "-A", "scram-sha-256", "--no-sync"]
-                + [f"--pwfile={home / 'password'}", "--encoding=UTF8", "--locale=C.UTF-8"])  # fmt: skip
+        login = ("-U", "postgres", "-A", "scram-sha-256", f"--pwfile={home / 'password'}")
+        as_user([binaries / "initdb", "-D", home / "data", *login, "--encoding=UTF8", "--locale=C.UTF-8"])
         settings = ["-c", f"port={port}", "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}"]
         url = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
         with server([binaries / "postgres", "-D", home / "data", *settings], home, "postgres"):
