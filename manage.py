@@ -9,7 +9,9 @@ import sys
 
 from console.embedded.environment import load_running
 
-OWNER_COMMANDS = frozenset({"accident", "adopt", "demo", "makemigrations", "migrate", "sqlmigrate", "squashmigrations"})
+OWNER_COMMANDS = frozenset(
+    {"accident", "adopt", "baseline", "demo", "makemigrations", "migrate", "sqlmigrate", "squashmigrations"}
+)
 
 
 def main() -> None:
