@@ -19,7 +19,7 @@ from changes.undoing import preview_undo
 from console.errors import status_of
 from console.pages import detail, inbox
 from console.pages.guards import require
-from console.pages.labels import plural
+from console.pages.labels import plural, table
 from console.pages.shell import actor_of
 from console.presenters.undo import undo_words
 from foundation.errors import Conflict, CustodyError, Invalid
@@ -115,7 +115,7 @@ def _undo_page(request: HttpRequest, one: Change, typed: dict[str, str], error: 
         "change": one,
         "code": inbox.code(one),
         "back": inbox.url(one),
-        "undo": undo_words(preview, label=plural),
+        "undo": undo_words(preview, label=plural, table=table),
         "typed": typed,
         "code_wrong": posted and typed["code"].strip() != inbox.code(one),
         "error": str(error) if error else "",

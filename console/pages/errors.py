@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from django.contrib import admin
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -52,11 +54,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Renders without a query and without a session: the database may be what failed."""
-    failure = Failure(
-        500, _title(500), _("The fault is recorded. What you had sent was not done, or only as far as the page shows.")
-    )
-    context = {"failure": failure, "request_id": getattr(request, "request_id", "")}
-    return render(request, "console/errors/bare.html", context, status=500)
+    text = _("The fault is recorded. What you had sent was not done, or only as far as the page shows.")
+    failure = Failure(500, _title(500), text)
+    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+        failure = Failure(503, _title(503), _("Try again in a few seconds. Nothing was half done."))
+    return _bare(request, failure)
 
 
 def _title(status: int) -> str:
@@ -71,7 +73,14 @@ def _title(status: int) -> str:
     return titles.get(status, _("Something went wrong"))
 
 
+def _bare(request: HttpRequest, failure: Failure) -> HttpResponse:
+    context = {"failure": failure, "request_id": getattr(request, "request_id", "")}
+    return render(request, "console/errors/bare.html", context, status=failure.status)
+
+
 def _page(request: HttpRequest, failure: Failure) -> HttpResponse:
+    if not hasattr(request, "user"):  # refused before anybody looked who it is, such as a host not allowed
+        return _bare(request, failure)
     context = {
         **admin.site.each_context(request),
         "title": failure.title,

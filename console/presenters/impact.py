@@ -62,7 +62,7 @@ def impact(parts: Sequence[Part], *, operation: str, done: bool = False) -> Impa
     most = max((part.rows for part in parts), default=0)
     total = sum(part.rows for part in parts if part.effect != "block")
     return Impact(
-        rows=tuple(_row(part, operation=operation, first=index == 0, most=most) for index, part in enumerate(parts)),
+        rows=tuple(_row(part, first=index == 0, most=most) for index, part in enumerate(parts)),
         total=number(total),
         total_label=_("Rows in this change") if done else _("Rows that would be touched"),
         title=_title(operation, done),
@@ -75,28 +75,26 @@ def _title(operation: str, done: bool) -> str:
     return _("What was to be brought back") if done else _("What will be brought back")
 
 
-def _row(part: Part, *, operation: str, first: bool, most: int) -> Row:
-    kind = "selected" if first and part.depth == 0 and part.effect != "block" else part.effect
+def _row(part: Part, *, first: bool, most: int) -> Row:
+    kind = "selected" if first and part.depth == 0 and part.effect == "delete" else part.effect
     return Row(
         name=capital(str(part.name)),
         table=part.table,
         kind=kind,
         depth=min(part.depth, 4),
-        pill=_pill(kind, operation),
+        pill=_pill(kind),
         rows=number(part.rows),
         bar=bar(part.rows, most),
         note=_conflicts(part.conflicts),
     )
 
 
-def _pill(kind: str, operation: str) -> Pill:
-    if kind == "selected" and operation == "undo":
-        return Pill(_("put back"), "dark")
+def _pill(kind: str) -> Pill:
     pills = {
         "selected": Pill(_("selected"), "dark"),
         "delete": Pill(_("deleted too")),
         "clear": Pill(_("kept, link cleared"), "acc"),
-        "revert": Pill(_("put back too")),
+        "revert": Pill(_("put back"), "acc"),
         "block": Pill(_("stops the change"), "bad"),
     }
     return pills[kind]

@@ -33,11 +33,12 @@ class UndoWords:
     impact: Impact
 
 
-def undo_words(preview: Any, *, label: Callable[[str], str]) -> UndoWords:
+def undo_words(preview: Any, *, label: Callable[[str], str], table: Callable[[str], str]) -> UndoWords:
     """Put a `changes.undoing.UndoPreview` into words."""
     back = max(0, preview.rows - preview.conflicts)
     parts = [
-        Part(name=label(entity), table=entity, effect="revert", depth=0, rows=rows) for entity, rows in preview.parts
+        Part(name=label(entity), table=table(entity), effect="revert", depth=0, rows=rows)
+        for entity, rows in preview.parts
     ]
     listed = tuple(ConflictRow(label(c.entity), c.key, _reason(c.reason), c.detail) for c in preview.sample)
     more = preview.conflicts - len(listed)
