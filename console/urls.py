@@ -1,10 +1,10 @@
-"""All addresses: pages under /admin/, and whether this process answers."""
+"""All addresses: pages under /admin/, the API under /api/, and whether this process answers."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 handler400 = "console.pages.errors.bad_request"
@@ -22,4 +22,5 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", alive),
     path("admin/", admin.site.urls),
+    path("api/", include("console.api.routes")),
 ]

@@ -18,7 +18,7 @@ ANONYMOUS = Actor(kind="user", name="")
 
 
 class ContextMiddleware:
-    """Sets `request.actor` and `request.request_id`; every answer carries X-Request-ID.
+    """Sets `request.actor`, `request_id`, `trace_id`, `traceparent`; every answer carries X-Request-ID.
 
     Nobody logged in means no context, and without a context row level security shows no rows.
     A client authenticated by token is only known to the API's views, which open their own.
@@ -29,23 +29,27 @@ class ContextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         request_id = _identifier(request.headers.get("X-Request-ID")) or uuid.uuid4().hex
+        traceparent = _traceparent(request.headers.get("traceparent"))
+        trace_id = traceparent[3:35] or _identifier(request.headers.get("X-Trace-ID")) or request_id
         request.request_id = request_id  # type: ignore[attr-defined]
+        request.trace_id = trace_id  # type: ignore[attr-defined]
+        request.traceparent = traceparent  # type: ignore[attr-defined]
         request.actor = ANONYMOUS  # type: ignore[attr-defined]
         if request.user.is_authenticated:
-            response = self._as_user(request, request_id)
+            response = self._as_user(request, request_id, trace_id)
         else:
             response = self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         return response
 
-    def _as_user(self, request: HttpRequest, request_id: str) -> HttpResponseBase:
+    def _as_user(self, request: HttpRequest, request_id: str, trace_id: str) -> HttpResponseBase:
         actor = actor_for(request.user)
         request.actor = actor  # type: ignore[attr-defined]
         with acting(
             actor,
             channel="api" if request.path.startswith("/api/") else "page",
             request_id=request_id,
-            trace_id=_trace(request.headers.get("traceparent")) or request_id,
+            trace_id=trace_id,
             ip=request.META.get("REMOTE_ADDR") or None,
         ):
             return self.get_response(request)
@@ -56,7 +60,6 @@ def _identifier(text: str | None) -> str | None:
     return text if text and _IDENTIFIER.fullmatch(text) else None
 
 
-def _trace(header: str | None) -> str | None:
-    """The trace id of a W3C traceparent header."""
-    found = _TRACEPARENT.fullmatch(header or "")
-    return found[1] if found else None
+def _traceparent(header: str | None) -> str:
+    """A W3C traceparent header, "" unless it is one."""
+    return header if header and _TRACEPARENT.fullmatch(header) else ""

@@ -1,0 +1,73 @@
+"""Who one is here, and a token for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axes.helpers import get_cool_off
+from django.contrib.auth import authenticate
+from rest_framework.authtoken.models import Token
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from access.enforcement import allowed
+from access.policy import ALLOWED
+from console.api.base import ApiView, OpenApiView
+from console.api.describing import operation
+from console.api.errors import LockedOut, WrongCredentials
+from console.api.fields import read
+from console.api.problems import locked_out
+from console.api.requests import TokenRequest
+from console.api.serializers import MeShown, TokenShown
+from console.api.tickets import waiting_for
+
+
+class Me(ApiView):
+    @operation("getMe", "Who this login is and what it may do", gives=MeShown, tag="account")
+    def get(self, request: Request) -> Response:
+        actor = self.actor
+        return Response(
+            MeShown(
+                {
+                    "user": actor.user_id,
+                    "name": actor.name,
+                    "person": actor.person_id,
+                    "tenant": actor.tenant_id,
+                    "roles": sorted(actor.roles),
+                    "may": [action for action in ALLOWED if allowed(actor, action)],
+                    "waiting_for_me": waiting_for(actor).count(),
+                }
+            ).data
+        )
+
+
+class Tokens(OpenApiView):
+    """Wrong passwords are counted by axes, together with those of the login page."""
+
+    @operation(
+        "createToken",
+        "A token for a user name and a password; the same one until it is revoked",
+        takes=TokenRequest,
+        gives=TokenShown,
+        errors=(WrongCredentials, LockedOut),
+        login=False,
+        tag="account",
+    )
+    def post(self, request: Request) -> Response:
+        sent = read(TokenRequest, request.data)
+        raw: Any = request._request
+        user = authenticate(raw, username=sent["username"], password=sent["password"])
+        if user is None:
+            if getattr(raw, "axes_locked_out", False):
+                raw.axes_locked_out = False  # or the middleware of axes replaces the answer by a page
+                raise locked_out(get_cool_off(raw))
+            raise WrongCredentials()
+        token, _ = Token.objects.get_or_create(user=user)
+        return Response(TokenShown({"token": token.key}).data)
+
+
+class TokenRevoke(ApiView):
+    @operation("revokeToken", "Make one's own token useless", gives=None, status=204, tag="account")
+    def delete(self, request: Request) -> Response:
+        Token.objects.filter(user=request.user.pk).delete()
+        return Response(status=204)

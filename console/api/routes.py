@@ -1,0 +1,49 @@
+"""Addresses of the API. Whatever else begins with /api/ answers with a problem, too."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+
+from console.api import accounts, changes, docs, entities, histories, problems, rows, runs, tickets
+
+
+@csrf_exempt
+def nothing_here(request: HttpRequest) -> HttpResponse:
+    """Also where an address lacks its closing slash: a redirect would lose what was posted."""
+    return problems.response(problems.plain(404), request)
+
+
+V1 = [
+    path("entities/", entities.EntityList.as_view(), name="entities"),
+    path("entities/<str:label>/", entities.EntityDetail.as_view(), name="entity"),
+    path("entities/<str:label>/rows/", rows.RowList.as_view(), name="rows"),
+    path("entities/<str:label>/rows/<path:key>/history/", histories.RowHistory.as_view(), name="row-history"),
+    path("entities/<str:label>/rows/<path:key>/", rows.RowDetail.as_view(), name="row"),
+    path("changes/", changes.ChangeList.as_view(), name="changes"),
+    path("changes/preview/", changes.ChangePreview.as_view(), name="change-preview"),
+    path("changes/<int:change_id>/", changes.ChangeDetail.as_view(), name="change"),
+    path("changes/<int:change_id>/rows/", runs.FrozenRows.as_view(), name="change-rows"),
+    path("changes/<int:change_id>/skipped/", runs.SkippedRows.as_view(), name="change-skipped"),
+    path("changes/<int:change_id>/start/", runs.ChangeStart.as_view(), name="change-start"),
+    path("changes/<int:change_id>/cancel/", runs.ChangeCancel.as_view(), name="change-cancel"),
+    path("changes/<int:change_id>/undo/", runs.ChangeUndo.as_view(), name="change-undo"),
+    path("changes/<int:change_id>/undo-preview/", runs.ChangeUndoPreview.as_view(), name="change-undo-preview"),
+    path("changes/<int:change_id>/drift/", runs.ChangeDrift.as_view(), name="change-drift"),
+    path("tickets/", tickets.TicketList.as_view(), name="tickets"),
+    path("tickets/<int:ticket_id>/", tickets.TicketDetail.as_view(), name="ticket"),
+    path("tickets/<int:ticket_id>/votes/", tickets.TicketVotes.as_view(), name="ticket-votes"),
+    path("tickets/<int:ticket_id>/withdraw/", tickets.TicketWithdraw.as_view(), name="ticket-withdraw"),
+    path("events/", histories.EventList.as_view(), name="events"),
+    path("me/", accounts.Me.as_view(), name="me"),
+    path("tokens/", accounts.Tokens.as_view(), name="tokens"),
+    path("tokens/mine/", accounts.TokenRevoke.as_view(), name="token-mine"),
+]
+app_name = "api"
+urlpatterns = [
+    path("v1/", include(V1)),
+    path("schema/", docs.Schema.as_view(), name="schema"),
+    path("docs/", docs.Browser.as_view(), name="docs"),
+    re_path("", nothing_here),
+]

@@ -1,0 +1,208 @@
+"""Running a change: start, stop, undo, and what stands in the way; its rows, one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals import gate
+from approvals.errors import NotAPerson
+from changes import drift, execution
+from changes import errors as engine
+from changes.models import Change, FrozenRow, SkippedRow
+from changes.undoing import preview_undo
+from console.api import keys, paging
+from console.api.base import ApiView
+from console.api.changes import IdempotencyKey, asked, open_change, whole
+from console.api.describing import IDEMPOTENCY, operation
+from console.api.errors import BadParameter
+from console.api.fields import Body, read
+from console.api.requests import ReasonRequest
+from console.api.serializers import ChangeWhole, DriftShown, FrozenRowShown, SkippedRowShown, UndoPreviewShown
+
+
+class Nothing(Body):
+    """An empty body."""
+
+
+class ChangeStart(ApiView):
+    @operation(
+        "startChange",
+        "Start an approved change, or continue a failed one",
+        takes=Nothing,
+        gives=ChangeWhole,
+        status=202,
+        errors=(engine.ChangeNotFound, engine.WrongState, engine.NewDependants, engine.SchemaMoved),
+        tag="changes",
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        read(Nothing, request.data)
+        open_change(self, change_id)
+        execution.start(change_id, actor=self.actor)
+        return _now(change_id)
+
+
+class ChangeCancel(ApiView):
+    @operation(
+        "cancelChange",
+        "Stop after the chunks in work; what is done stays done and can be undone",
+        takes=Nothing,
+        gives=ChangeWhole,
+        status=202,
+        errors=(engine.ChangeNotFound, engine.WrongState),
+        tag="changes",
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        read(Nothing, request.data)
+        open_change(self, change_id)
+        execution.cancel(change_id, actor=self.actor)
+        return _now(change_id)
+
+
+class ChangeUndo(ApiView):
+    @operation(
+        "undoChange",
+        "Ask for a change to be undone, as a change of its own",
+        takes=ReasonRequest,
+        gives=ChangeWhole,
+        status=(201, 202),
+        parameters=(IDEMPOTENCY,),
+        errors=(
+            engine.ChangeNotFound,
+            engine.WrongState,
+            engine.NothingToUndo,
+            engine.UndoExists,
+            engine.ReasonMissing,
+            engine.EmptySelection,
+            engine.RequestKeyReused,
+            NotAPerson,
+            BadParameter,
+        ),
+        tag="changes",
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        sent = read(ReasonRequest, request.data)
+        open_change(self, change_id)
+        key = IdempotencyKey.of(request)
+        return asked(gate.request_undo(change_id, actor=self.actor, reason=sent["reason"], request_key=key))
+
+
+class ChangeUndoPreview(ApiView):
+    @operation(
+        "previewUndo",
+        "What an undo would bring back, and what it would leave alone",
+        gives=UndoPreviewShown,
+        errors=(engine.ChangeNotFound, engine.WrongState, engine.NothingToUndo),
+        tag="changes",
+    )
+    def get(self, request: Request, change_id: int) -> Response:
+        open_change(self, change_id)
+        self.enforce("change.undo", f"C-{change_id}")
+        found = preview_undo(change_id, actor=self.actor)
+        parts = [{"entity": entity, "rows": rows} for entity, rows in found.parts]
+        shown = {"rows": found.rows, "parts": parts, "conflicts": found.conflicts, "sample": found.sample}
+        return Response(UndoPreviewShown(shown).data)
+
+
+class ChangeDrift(ApiView):
+    @operation(
+        "getDrift",
+        "What has happened to the frozen rows since they were frozen",
+        gives=DriftShown,
+        errors=(engine.ChangeNotFound,),
+        tag="changes",
+    )
+    def get(self, request: Request, change_id: int) -> Response:
+        change = open_change(self, change_id)
+        found = drift.measure(change)
+        shown = {
+            "rows": found.rows,
+            "changed": found.changed,
+            "gone": found.gone,
+            "sample": [{"entity": entity, "position": position} for entity, position in found.sample],
+            "new_dependants": drift.new_dependants(change),
+        }
+        return Response(DriftShown(shown).data)
+
+
+class FrozenRows(ApiView):
+    parameters = {"GET": paging.PARAMETERS}
+
+    @operation(
+        "listFrozenRows",
+        "The rows that were approved, in the order they are worked off",
+        gives=FrozenRowShown,
+        paged=True,
+        errors=(engine.ChangeNotFound,),
+        tag="changes",
+    )
+    def get(self, request: Request, change_id: int) -> Response:
+        change = open_change(self, change_id)
+        rows = FrozenRow.objects.filter(tenant_id=change.tenant_id, change_id=change.pk)
+        after = paging.numbers(request, parts=2)
+        if after is not None:
+            part, position = after
+            rows = rows.filter(Q(part=part, position__gt=position) | Q(part__gt=part))
+        return Response(
+            paging.page(
+                request,
+                rows.order_by("part", "position"),
+                key=lambda row: (row.part, row.position),
+                show=lambda found: _with_parts(change, found, FrozenRowShown),
+                limit=paging.size(request),
+            )
+        )
+
+
+class SkippedRows(ApiView):
+    parameters = {"GET": paging.PARAMETERS}
+
+    @operation(
+        "listSkippedRows",
+        "Rows the change left alone, and why",
+        gives=SkippedRowShown,
+        paged=True,
+        errors=(engine.ChangeNotFound,),
+        tag="changes",
+    )
+    def get(self, request: Request, change_id: int) -> Response:
+        change = open_change(self, change_id)
+        rows = SkippedRow.objects.filter(change_id=change.pk).order_by("pk")
+        after = paging.numbers(request)
+        if after is not None:
+            rows = rows.filter(pk__gt=after[0])
+        return Response(
+            paging.page(
+                request,
+                rows,
+                key=lambda row: (row.pk,),
+                show=lambda found: _with_parts(change, found, SkippedRowShown),
+                limit=paging.size(request),
+            )
+        )
+
+
+def _with_parts(change: Change, rows: list[Any], shown: Any) -> list[Any]:
+    """Rows named by entity and key; one query for the parts."""
+    parts = {part.part: part for part in change.parts.all()}
+    found = []
+    for row in rows:
+        part = parts.get(row.part)
+        found.append(
+            {
+                "part": row.part,
+                "entity": part.entity if part else "",
+                "effect": part.effect if part else "",
+                "key": str(row.position) if row.key is None else keys.join(row.key),
+                "reason": getattr(row, "reason", ""),
+                "detail": getattr(row, "detail", ""),
+            }
+        )
+    return list(shown(found, many=True).data)
+
+
+def _now(change_id: int) -> Response:
+    return Response(whole(execution.get(change_id)), status=202)
