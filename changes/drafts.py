@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.db import OperationalError
+
 from access.enforcement import enforce
 from audit import registry
 from changes.errors import ChangeNotFound, NotTheRequester, WrongState
@@ -14,6 +16,7 @@ from changes.states import State
 from foundation.actor import Actor
 
 KEYS_SHOWN = 100
+SERIALIZATION_FAILURE = "40001"
 
 
 def save(
@@ -55,7 +58,12 @@ def get(draft_id: int, actor: Actor) -> Change:
 
 def take(draft_id: int, change: Change) -> None:
     """Submit a draft: the change takes its place, and the row lock lets only one submission through."""
-    draft = Change.objects.select_for_update().filter(pk=draft_id, state=State.DRAFT).first()
+    try:
+        draft = Change.objects.select_for_update().filter(pk=draft_id, state=State.DRAFT).first()
+    except OperationalError as error:  # REPEATABLE READ: another submission committed while this one waited
+        if getattr(error.__cause__, "sqlstate", "") != SERIALIZATION_FAILURE:
+            raise
+        draft = None
     if draft is None:
         raise WrongState(change_id=draft_id, state="submitted", needed=State.DRAFT.label)
     if draft.requester_person_id != change.requester_person_id:

@@ -35,8 +35,6 @@ from foundation.actor import Actor
 from foundation.postgres.transactions import consistent
 
 REASON_LEAST = 10
-# What two requests with one key must agree on.
-SAME_REQUEST = ("entity", "operation", "selection", "options", "undo_of_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,8 @@ def prepare(
         raise UnknownOperation(field="operation", value=str(operation)[:40], known=", ".join(REGISTRY))
     enforce(actor, "change.undo" if operation == Operation.UNDO else "change.request", model._meta.label_lower)
     chosen = _selection(operation, selection, model)
-    if len(reason.strip()) < REASON_LEAST:
+    said = _clean(reason)
+    if len(said) < REASON_LEAST:
         raise ReasonMissing(field="reason", least=REASON_LEAST)
     also = frozenset(cascade_also)
     change = Change(
@@ -77,7 +76,7 @@ def prepare(
         operation=operation,
         entity=model._meta.label_lower,
         title=_clean(title)[:200],
-        reason=_clean(reason)[:4000],
+        reason=said[:4000],
         selection=selection if isinstance(selection, dict) else drafts.as_json(chosen),
         options={"cascade_also": sorted(also)},
         state=State.DRAFT,
@@ -157,8 +156,8 @@ def _selection(operation: str, selection: Any, model: type[SoftDeleted]) -> Sele
 
 
 def _clean(text: str) -> str:
-    """Text as PostgreSQL can store it, on one reading: no NUL, no stray outer space."""
-    return text.replace("\x00", "").strip()
+    """Text as PostgreSQL can store it, on one reading: no NUL, no lone surrogate, no stray outer space."""
+    return text.replace("\x00", "").encode(errors="replace").decode().strip()
 
 
 def _channel() -> str:
@@ -175,9 +174,14 @@ def earlier(change: Change) -> Change | None:
     ).first()
     if first is None or first.state == State.DRAFT:
         return None
-    if any(getattr(first, name) != getattr(change, name) for name in SAME_REQUEST):
+    if _asked(first) != _asked(change) or change.title not in ("", first.title):
         raise RequestKeyReused(field="request_key", change_id=first.pk)
     return first
+
+
+def _asked(change: Change) -> tuple[Any, ...]:
+    """What a request asked for; the same key with anything else is another request."""
+    return (change.entity, change.operation, change.selection, change.options, change.reason, change.undo_of_id)
 
 
 def collided(prepared: Prepared, error: IntegrityError) -> Change:

@@ -25,9 +25,7 @@ def keys_of(rows: Any) -> dict[str, Any]:
 def ask(actor: Actor, entity: str, selection: Any, *, operation: str = "delete", **more: Any) -> Outcome:
     """Ask at the gate, as `actor`."""
     with acting(actor):
-        return gate.request(
-            actor, entity=entity, operation=operation, selection=selection, **{"reason": REASON} | more
-        )
+        return gate.request(actor, entity=entity, operation=operation, selection=selection, **{"reason": REASON} | more)
 
 
 def agree(ticket: Ticket | None, *voters: Actor) -> None:

@@ -56,7 +56,9 @@ def test_a_reason_must_say_something(at_work: Actor, reason: str) -> None:
 
 
 def test_reason_and_title_are_kept_as_postgresql_can_hold_them(at_work: Actor) -> None:
-    change = ask(at_work, "shop.order", keys_of([order()]), reason=" a\x00 good \ud800 reason ", title="t\x00\udfff").change
+    change = ask(
+        at_work, "shop.order", keys_of([order()]), reason=" a\x00 good \ud800 reason ", title="t\x00\udfff"
+    ).change
     change.refresh_from_db()
     assert change.reason == "a good ? reason"
     assert change.title == "t?"
