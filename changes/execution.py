@@ -74,7 +74,7 @@ def start(change_id: int, *, actor: Actor) -> Change:
         if fresh:
             lanes.open_lanes(change)
         else:
-            Lane.objects.filter(change_id=change.pk, state=Lane.State.FAILED).update(
+            Lane.objects.filter(change_id=change.pk, state__in=[Lane.State.FAILED, Lane.State.STOPPED]).update(
                 state=Lane.State.OPEN, attempts=0, worker="", limit=0
             )
         record.note(change, "change.started", rows=change.rows_total)

@@ -113,7 +113,7 @@ def advance(change: Change, held: Claim, *, inline: bool = False) -> bool:
     try:
         with durable():
             return _chunk(change, held, inline=inline)
-    except (OperationalError, IntegrityError) as error:
+    except (OperationalError, IntegrityError, CaptureMismatch) as error:
         if inline:
             raise
         return _stumble(change, held, error)
@@ -251,6 +251,9 @@ def _stumble(change: Change, held: Claim, error: Exception) -> bool:
         lane.heartbeat_at = None if lane.attempts >= ATTEMPTS else lane.heartbeat_at
         lane.state = Lane.State.FAILED if lane.attempts >= ATTEMPTS else lane.state
         lane.save()
+        if lane.state == Lane.State.FAILED:
+            # Later steps rest on this one; they wait until somebody continues the change.
+            Lane.objects.filter(change_id=change.pk, state=Lane.State.OPEN).update(state=Lane.State.STOPPED)
     time.sleep(random.uniform(0.05, 0.2) * lane.attempts)
     return lane.state == Lane.State.OPEN
 
