@@ -84,7 +84,8 @@ class Launch:
     def _environment(self, home: Home, servers: Servers) -> dict[str, str]:
         """What our processes are started with; the environment's own values go first."""
         ours = {"CUSTODY_SECRET_KEY": home.secrets()["secret_key"], "PYTHONUNBUFFERED": "1"}
-        return ours | dict(self._environ) | servers.addresses | {"CUSTODY_HOME": str(home.path)}
+        given = {name: value for name, value in self._environ.items() if name != "CUSTODY_DB_LOGIN"}
+        return ours | given | servers.addresses | {"CUSTODY_HOME": str(home.path)}
 
     def _site_programs(self, home: Home) -> list[Program]:
         web = (
