@@ -8,9 +8,16 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
-from audit import capture, manifest, registry
+from audit import capture, inspection, manifest, registry
 from audit.constraints import Capture
-from audit.names import split_table
+from audit.inspection import Policy
+from audit.models import Event
+from audit.names import QualifiedName, split_table
+
+FIXED_PATH = ("search_path=pg_catalog, pg_temp",)
+MINE = "(tenant_id = ( SELECT custody.tenant() AS tenant))"
+EVERY = "(( SELECT current_setting('custody.all_tenants'::text, true) AS current_setting) = 'on'::text)"
+OWNER = ("custody_owner",)
 
 
 def declarations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
@@ -46,82 +53,99 @@ def catalog(app_configs: Any = None, databases: Sequence[str] | None = None, **k
                 continue
             for model in registry.entities():
                 found += _table(cursor, model)
+            found += _record(cursor, Event, has_tenant=True)
             found += _grants(cursor)
+            found += _functions(cursor)
+            found += _limits(cursor)
             found += _failures(cursor)
     return found
 
 
 def _table(cursor: Any, model: Any) -> Iterator[CheckMessage]:
-    declared = next((c for c in model._meta.constraints if isinstance(c, Capture)), None)
     table = split_table(model._meta.db_table)
-    history = split_table(registry.history_of(model)._meta.db_table)  # type: ignore[attr-defined]
-    columns, recorded = _columns(cursor, table), _columns(cursor, history)
+    history: Any = registry.history_of(model)
+    columns = inspection.columns(cursor, table)
+    recorded = inspection.columns(cursor, split_table(history._meta.db_table))
     if not columns or not recorded:
         yield Error(f"table or history missing: {'.'.join(table)}; run migrate", obj=model, id="custody.E010")
         return
+    declared = next((c for c in model._meta.constraints if isinstance(c, Capture)), None)
     if declared is not None:
-        missing = set(declared.columns) - columns | set(declared.columns) - recorded
-        for column in sorted(missing):
-            yield Error(f"column {column} is captured but missing; run migrate", obj=model, id="custody.E011")
+        yield from _columns(model, declared, columns, recorded)
+        spec = declared.spec(model._meta.db_table)
         for operation in capture.OPERATIONS:
-            yield from _trigger(cursor, model, declared.spec(model._meta.db_table), operation)
+            yield from _capture(cursor, model, spec, operation)
+        if not spec.fail_open:
+            yield from _guard(cursor, model, table, "custody_key", "refuse_key_change")
     if model.governance.tenant:
-        yield from _policy(cursor, model, table, "custody_tenant")
-    yield from _policy(cursor, model, history, "custody_read")
+        yield from _policies(cursor, model, table, _entity_policies())
+    yield from _record(cursor, history, has_tenant=model.governance.tenant)
 
 
-def _columns(cursor: Any, table: tuple[str, str]) -> set[str]:
-    cursor.execute(
-        "SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
-        "JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped",
-        table,
-    )
-    return {name for (name,) in cursor.fetchall()}
+def _columns(model: Any, declared: Capture, columns: set[str], recorded: set[str]) -> Iterator[CheckMessage]:
+    captured = set(declared.columns)
+    for column in sorted(captured - columns | captured - recorded):
+        yield Error(f"column {column} is captured but missing; run migrate", obj=model, id="custody.E011")
+    known = {field.column for field in model._meta.concrete_fields}
+    for column in sorted(columns - known):
+        yield Error(f"column {column} is no field of the model, so it is not recorded", obj=model, id="custody.E011")
 
 
-def _trigger(cursor: Any, model: Any, spec: capture.CaptureSpec, operation: str) -> Iterator[CheckMessage]:
-    cursor.execute(
-        "SELECT t.tgenabled, p.prosrc, p.prosecdef FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
-        "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_proc p ON p.oid = t.tgfoid "
-        "WHERE n.nspname = %s AND c.relname = %s AND t.tgname = %s",
-        (*spec.table, capture.trigger_name(operation)),
-    )
-    row = cursor.fetchone()
-    if row is None:
+def _capture(cursor: Any, model: Any, spec: capture.CaptureSpec, operation: str) -> Iterator[CheckMessage]:
+    found = inspection.trigger(cursor, spec.table, capture.trigger_name(operation))
+    if found is None:
         yield Error(f"capture trigger for {operation} is missing", obj=model, id="custody.E012")
         return
-    enabled, body, definer = row
-    if enabled != "A":
+    if found.enabled != "A":
         yield Error(f"capture trigger for {operation} is not ENABLE ALWAYS", obj=model, id="custody.E013")
     expected = capture.create_function_v1(spec, operation).split("$custody$")[1]
-    if body != expected or not definer:
+    if found.body != expected or not found.is_definer or found.settings != FIXED_PATH:
         yield Error(f"capture function for {operation} differs from its migration", obj=model, id="custody.E014")
 
 
-def _policy(cursor: Any, model: Any, table: tuple[str, str], policy: str) -> Iterator[CheckMessage]:
-    cursor.execute(
-        "SELECT c.relrowsecurity AND c.relforcerowsecurity, EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid "
-        "AND p.polname = %s) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = %s AND c.relname = %s",
-        (policy, *table),
-    )
-    forced, exists = cursor.fetchone() or (False, False)
-    if not (forced and exists):
+def _guard(cursor: Any, model: Any, table: QualifiedName, name: str, function: str) -> Iterator[CheckMessage]:
+    found = inspection.trigger(cursor, table, name)
+    if found is None or found.function != function:
+        yield Error(f"trigger {name} of {'.'.join(table)} is missing", obj=model, id="custody.E012")
+    elif found.enabled != "A":
+        yield Error(f"trigger {name} of {'.'.join(table)} is not ENABLE ALWAYS", obj=model, id="custody.E013")
+
+
+def _record(cursor: Any, model: Any, *, has_tenant: bool) -> Iterator[CheckMessage]:
+    """A history table or the events: only ever added to, and each tenant reads its own."""
+    table = split_table(model._meta.db_table)
+    yield from _guard(cursor, model, table, "custody_append_only", "refuse_write")
+    yield from _policies(cursor, model, table, _record_policies(has_tenant))
+
+
+def _entity_policies() -> set[Policy]:
+    return {
+        Policy(name="custody_tenant", command="*", roles=(), using=MINE, checked=MINE),
+        Policy(name="custody_all", command="*", roles=OWNER, using=EVERY, checked=EVERY),
+    }
+
+
+def _record_policies(has_tenant: bool) -> set[Policy]:
+    return {
+        Policy(name="custody_read", command="r", roles=(), using=MINE if has_tenant else "true", checked=""),
+        Policy(name="custody_record", command="*", roles=OWNER, using="true", checked="true"),
+    }
+
+
+def _policies(cursor: Any, model: Any, table: QualifiedName, expected: set[Policy]) -> Iterator[CheckMessage]:
+    if not inspection.is_isolated(cursor, table):
         yield Error(f"row level security is not forced on {'.'.join(table)}", obj=model, id="custody.E015")
+    found = inspection.policies(cursor, table)
+    for name in sorted({policy.name for policy in found ^ expected}):
+        yield Error(f"policy {name} of {'.'.join(table)} is not the declared one", obj=model, id="custody.E015")
 
 
 def _grants(cursor: Any) -> Iterator[CheckMessage]:
     for table, privileges in manifest.grants().items():
-        cursor.execute(
-            "SELECT array_agg(p) FROM unnest(%s::text[]) p, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE n.nspname = %s AND c.relname = %s AND has_table_privilege('custody_app', c.oid, p)",
-            (list(manifest.PRIVILEGES), *table),
-        )
-        held = frozenset(cursor.fetchone()[0] or ())
-        if held and held != privileges:
+        held = inspection.privileges(cursor, table, manifest.PRIVILEGES)
+        if held is not None and held != privileges:
             yield Error(
-                f"custody_app holds {', '.join(sorted(held))} on {'.'.join(table)}, "
+                f"custody_app holds {', '.join(sorted(held)) or 'nothing'} on {'.'.join(table)}, "
                 f"declared are {', '.join(sorted(privileges))}",
                 id="custody.E016",
             )
@@ -131,3 +155,16 @@ def _failures(cursor: Any) -> Iterator[CheckMessage]:
     cursor.execute("SELECT table_name, count(*) FROM custody.capture_failure WHERE seen_at IS NULL GROUP BY 1")
     for table, failures in cursor.fetchall():
         yield Error(f"{failures} writes on {table} went unrecorded; see custody.capture_failure", id="custody.E017")
+
+
+def _limits(cursor: Any) -> Iterator[CheckMessage]:
+    cursor.execute("SELECT table_name, entity, row_limit FROM public.audit_governedtable")
+    stored = {(table, entity, limit) for table, entity, limit in cursor.fetchall()}
+    declared = {(table, entity, limit) for table, (entity, limit) in manifest.limits().items()}
+    for table in sorted({table for table, _, _ in stored ^ declared}):
+        yield Error(f"the row limit of {table} is not the declared one; run migrate", id="custody.E018")
+
+
+def _functions(cursor: Any) -> Iterator[CheckMessage]:
+    for function in sorted(inspection.executable(cursor) - set(manifest.FUNCTIONS)):
+        yield Error(f"custody_app may call {function}, which is not declared; run migrate", id="custody.E019")

@@ -51,7 +51,7 @@ def apply_after_migrate(sender: Any, using: str, **kwargs: Any) -> None:
                 cursor.execute(_grant_sql(table, privileges))
         cursor.execute("GRANT USAGE ON SCHEMA public, custody TO custody_app")
         cursor.execute("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO custody_app")
-        cursor.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA custody FROM PUBLIC")
+        cursor.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA custody FROM PUBLIC, custody_app")
         for function in FUNCTIONS:
             cursor.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
         _store_limits(cursor)
@@ -68,7 +68,7 @@ def _existing_tables(cursor: Any) -> set[QualifiedName]:
 
 def _grant_sql(table: QualifiedName, privileges: frozenset[str]) -> str:
     wanted = ", ".join(sorted(privileges))
-    return f"REVOKE ALL ON {place(table)} FROM custody_app; GRANT {wanted} ON {place(table)} TO custody_app"
+    return f"REVOKE ALL ON {place(table)} FROM PUBLIC, custody_app; GRANT {wanted} ON {place(table)} TO custody_app"
 
 
 def limits() -> dict[str, tuple[str, int]]:

@@ -7,6 +7,8 @@ from django.db import migrations
 SQL = Path(__file__).resolve().parent.parent / "sql"
 REVERSE = [
     "ALTER TABLE approvals_vote DROP CONSTRAINT approvals_vote_ticket_fk",
+    "ALTER TABLE approvals_ticket DROP CONSTRAINT approvals_ticket_one_per_change, "
+    "ADD CONSTRAINT approvals_ticket_change_id_key UNIQUE (change_id)",
     "DROP TRIGGER custody_clearance ON changes_change",
     "DROP TRIGGER custody_step ON approvals_ticket",
     "DROP FUNCTION custody.clearance(), custody.ticket_step()",

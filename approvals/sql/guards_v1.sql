@@ -6,6 +6,10 @@ ALTER TABLE public.approvals_vote ADD CONSTRAINT approvals_vote_ticket_fk
   FOREIGN KEY (tenant_id, ticket_id, requester_person_id)
   REFERENCES public.approvals_ticket (tenant_id, id, requester_person_id);
 
+-- Django's OneToOneField makes the key without the tenant.
+ALTER TABLE public.approvals_ticket DROP CONSTRAINT approvals_ticket_change_id_key,
+  ADD CONSTRAINT approvals_ticket_one_per_change UNIQUE (tenant_id, change_id);
+
 CREATE FUNCTION custody.clearance() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
 DECLARE
