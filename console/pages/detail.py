@@ -18,6 +18,7 @@ from audit.models import Event
 from changes import drift, sampling
 from changes.models import Change, ChangePart, SkippedRow
 from changes.progress import progress
+from changes.selection import Selection
 from changes.states import ACTIVE, State
 from console.admin import columns
 from console.pages import inbox
@@ -30,9 +31,10 @@ from console.presenters.impact import capital
 from console.presenters.progress import PartFacts, RunCard, RunFacts, run_card
 from console.presenters.sample import Sample, sample
 from foundation.actor import Actor
+from foundation.errors import CustodyError
 
 DRIFT_TIMEOUT_MS = "2000"
-ACTIVITY_LIMIT, LEFT_LIMIT, SAMPLE_SIZE = 200, 20, 5
+ACTIVITY_LIMIT, LEFT_LIMIT, SAMPLE_SIZE, KEYS_TOLD = 200, 20, 5, 100
 STARTED = (*ACTIVE, State.DONE, State.CANCELLED, State.FAILED)
 ENDED = (State.DONE, State.CANCELLED, State.FAILED)
 
@@ -48,6 +50,7 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         **admin.site.each_context(request),
         "title": f"{code} {change.title}",
         "code": code,
+        "selection_text": _selection_text(change),
         "change": change,
         "ticket": ticket,
         "pill": states.state_pill(change.state, ticket.state if ticket else None),
@@ -70,6 +73,16 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "others": _others(change),
         **_buttons(change, actor),
     }
+
+
+def _selection_text(change: Change) -> str:
+    """The selection in the reader's language where it is kept whole, else as it was written down."""
+    if not change.selection or len(change.selection.get("keys", ())) > KEYS_TOLD:
+        return change.selection_text
+    try:
+        return Selection.parse(change.selection, registry.entity(change.entity)).describe()
+    except CustodyError:
+        return change.selection_text
 
 
 def _buttons(change: Change, actor: Actor) -> dict[str, bool]:

@@ -125,13 +125,12 @@ def _keys(facts: Facts, label: Callable[[str], str]) -> Said:
         "given": number(facts.get("given", 0)),
     }
     lines = []
-    if facts.get("unknown"):
-        lines.append(
-            _("%(count)s keys are not there: %(sample)s")
-            % {"count": number(facts["unknown"]), "sample": ", ".join(facts.get("unknown_sample", []))}
-        )
-    if facts.get("repeated"):
-        lines.append(_("%(count)s keys were given more than once") % {"count": number(facts["repeated"])})
+    if unknown := facts.get("unknown"):
+        words = ngettext("%(count)s key is not there: %(sample)s", "%(count)s keys are not there: %(sample)s", unknown)
+        lines.append(words % {"count": number(unknown), "sample": ", ".join(facts.get("unknown_sample", []))})
+    if repeated := facts.get("repeated"):
+        words = ngettext("%(count)s key was given again", "%(count)s keys were given again", repeated)
+        lines.append(words % {"count": number(repeated)})
     return text, lines
 
 

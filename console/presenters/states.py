@@ -80,8 +80,8 @@ def stages(at: Standing) -> tuple[Stage, ...]:
     """Asked, Frozen, Checks, Approvals, the act, Verify."""
     checks = ngettext("%(count)d to look at", "%(count)d to look at", at.warnings) % {"count": at.warnings}
     return (
-        Stage(_("Asked"), "ok"),
-        Stage(_("Frozen"), "ok" if at.state != "draft" else "now"),
+        Stage(pgettext("stage", "Asked"), "ok"),
+        Stage(pgettext("stage", "Frozen"), "ok" if at.state != "draft" else "now"),
         Stage(_("Checks"), "ok" if at.state != "draft" else "", checks if at.warnings else ""),
         _approvals(at),
         _act(at),

@@ -108,4 +108,4 @@ def gaps() -> list[str]:
     """Entries without a translation or with a doubtful one, and error sentences the catalogue does not know."""
     catalogue = polib.pofile(str(CATALOGUE))
     found = [entry.msgid for entry in catalogue if not entry.obsolete and (entry.fuzzy or not entry.translated())]
-    return sorted(found + [sentence for sentence in error_sentences() - {entry.msgid for entry in catalogue}])
+    return sorted(found + list(error_sentences() - {entry.msgid for entry in catalogue}))

@@ -1,0 +1,161 @@
+"""The page of a change while and after it runs, and undoing it."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from changes.models import Change
+from shop.models import Order
+from tests.console.pages.scenes import REASON, approve, ask, only_change, run, work
+from tests.personas import orders
+
+
+@pytest.fixture
+def cleared(operator, approver):
+    outcome = ask(operator)
+    approve(outcome, approver)
+    return outcome
+
+
+@pytest.fixture
+def done(operator):
+    """A small change that needed no ticket, finished."""
+    return run(ask(operator, 4).change, operator)
+
+
+def test_a_change_without_a_ticket_has_the_same_page(done, operator, as_):
+    page = as_(operator).get(f"/admin/changes/{done.pk}/")
+    assert page.context["code"] == f"C-{done.pk}"
+    assert page.context["panel"] is None
+    assert "4 rows deleted and verified" in page.content.decode()
+
+
+def test_a_change_with_a_ticket_is_shown_there(cleared, operator, as_):
+    answer = as_(operator).get(f"/admin/changes/{cleared.change.pk}/")
+    assert answer["Location"] == f"/admin/tickets/{cleared.ticket.pk}/"
+
+
+def test_start_is_for_who_may(cleared, operator, approver, as_):
+    start, page = f"/admin/changes/{cleared.change.pk}/start/", f"/admin/tickets/{cleared.ticket.pk}/"
+    assert "Only an operator starts it." in as_(approver).get(page).content.decode()
+    assert as_(approver).post(start).status_code == 403
+    assert as_(operator).get(page).context["may_start"]
+    assert as_(operator).post(start)["Location"] == page
+    assert only_change(operator).state == "running"
+
+
+def test_starting_twice_is_told_and_harmless(cleared, operator, as_):
+    client = as_(operator)
+    client.post(f"/admin/changes/{cleared.change.pk}/start/")
+    answer = client.post(f"/admin/changes/{cleared.change.pk}/start/", follow=True)
+    assert "this can only be done while it is" in answer.content.decode()
+    assert only_change(operator).state == "running"
+
+
+def test_progress_is_polled_until_the_end_loads_the_page(cleared, operator, as_):
+    client, poll = as_(operator), f"/admin/changes/{cleared.change.pk}/run/"
+    client.post(f"/admin/changes/{cleared.change.pk}/start/")
+    answer = client.get(poll)
+    assert answer.status_code == 200
+    assert 'hx-trigger="every 2s"' in answer.content.decode()
+    assert "<html" not in answer.content.decode()
+    run(cleared.change, operator)
+    answer = client.get(poll)
+    assert (answer.status_code, answer["HX-Refresh"]) == (286, "true")
+
+
+def test_stopping_asks_first_and_then_stops(cleared, operator, approver, as_):
+    client, cancel = as_(operator), f"/admin/changes/{cleared.change.pk}/cancel/"
+    client.post(f"/admin/changes/{cleared.change.pk}/start/")
+    assert "Rows that are done stay done" in client.get(cancel).content.decode()
+    assert as_(approver).post(cancel).status_code == 403
+    client.post(cancel)
+    assert only_change(operator).state == "cancelling"
+
+
+def test_drift_is_counted_before_the_run_and_left_alone_by_it(real_db, cleared, operator, as_):
+    with work(operator):
+        touched = Order.objects.order_by("pk").first()
+        Order.objects.filter(pk=touched.pk).update(note="touched")
+    page = as_(operator).get(f"/admin/tickets/{cleared.ticket.pk}/").content.decode()
+    assert "1 row changed after the selection was frozen." in page
+    assert "1 row differs" in page
+    run(cleared.change, operator)
+    page = as_(operator).get(f"/admin/tickets/{cleared.ticket.pk}/").content.decode()
+    assert "11 rows deleted and verified" in page
+    assert "1 row was left alone" in page
+    assert f"/admin/history/shop.order/{touched.pk}/" in page
+
+
+def test_activity_tells_people_and_system_apart(cleared, operator, as_):
+    run(cleared.change, operator)
+    lines = as_(operator).get(f"/admin/tickets/{cleared.ticket.pk}/").context["lines"]
+    assert [(line.who, line.what) for line in lines] == [
+        ("Olivia Park", "asked for this"),
+        ("System", "froze the selection"),
+        ("System", "opened the ticket"),
+        ("Amir Haddad", "approved"),
+        ("System", "counted enough approvals"),
+        ("Olivia Park", "started the change"),
+        ("System", "finished and verified the change"),
+    ]
+
+
+def undo(client, change, **more):
+    form = {"reason": REASON, "code": f"C-{change.pk}", "request_key": str(uuid.uuid4())}
+    return client.post(f"/admin/changes/{change.pk}/undo/", form | more)
+
+
+def test_undo_shows_what_comes_back_before_it_asks(done, operator, as_):
+    page = as_(operator).get(f"/admin/changes/{done.pk}/undo/")
+    assert page.context["undo"].button == "Undo 4 rows"
+    assert "No newer work stands in the way." in page.content.decode()
+    with work(operator):
+        assert Change.objects.count() == 1
+
+
+def test_undo_needs_the_typed_id_and_a_reason(done, operator, as_):
+    answer = undo(as_(operator), done, code="C-0")
+    assert answer.status_code == 422
+    assert f"That is not C-{done.pk}." in answer.content.decode()
+    answer = undo(as_(operator), done, reason="no")
+    assert "at least 10 characters" in answer.content.decode()
+    with work(operator):
+        assert Change.objects.count() == 1
+
+
+def test_an_undo_is_a_change_of_its_own(done, operator, as_):
+    client, key = as_(operator), str(uuid.uuid4())
+    first, second = undo(client, done, request_key=key), undo(client, done, request_key=key)
+    assert first["Location"] == second["Location"]
+    undoing = only_change(operator, operation="undo")
+    run(undoing, operator)
+    with work(operator):
+        assert Order.objects.count() == 4
+    page = client.get(f"/admin/changes/{undoing.pk}/").content.decode()
+    assert "4 rows brought back and verified" in page
+    assert f"/admin/changes/{done.pk}/" in page
+    assert f"/admin/changes/{undoing.pk}/" in client.get(f"/admin/changes/{done.pk}/").content.decode()
+
+
+def test_conflicts_are_listed_before_the_undo(done, operator, as_):
+    with work(operator):
+        gone = Order.deleted.order_by("pk").first()
+        orders(1, customer=gone.customer)
+        twin = Order.objects.get()
+        Order.objects.filter(pk=twin.pk).update(number=gone.number)
+    page = as_(operator).get(f"/admin/changes/{done.pk}/undo/")
+    assert page.context["undo"].conflicts.startswith("1 row is in conflict")
+    assert "a unique value is taken by another row" in page.content.decode()
+
+
+def test_undo_is_not_for_approvers(done, approver, as_):
+    assert as_(approver).get(f"/admin/changes/{done.pk}/undo/").status_code == 403
+    assert undo(as_(approver), done).status_code == 403
+
+
+def test_what_never_ran_cannot_be_undone(cleared, operator, as_):
+    answer = as_(operator).get(f"/admin/changes/{cleared.change.pk}/undo/", follow=True)
+    assert "this can only be done while it is" in answer.content.decode()
