@@ -74,7 +74,7 @@ def start(change_id: int, *, actor: Actor) -> Change:
         if fresh:
             lanes.open_lanes(change)
         else:
-            Lane.objects.filter(change_id=change.pk, state__in=[Lane.State.FAILED, Lane.State.STOPPED]).update(
+            Lane.objects.filter(change_id=change.pk, state=Lane.State.FAILED).update(
                 state=Lane.State.OPEN, attempts=0, worker="", limit=0
             )
         record.note(change, "change.started", rows=change.rows_total)
@@ -95,7 +95,7 @@ def cancel(change_id: int, *, actor: Actor) -> Change:
 
 def wake(change: Change) -> None:
     """Tell workers to look. A broker that does not answer is no failure: the sweeper looks anyway."""
-    for _ in range(max(1, Lane.objects.filter(change_id=change.pk, state=Lane.State.OPEN).count())):
+    for _ in range(max(1, lanes.claimable(change))):
         try:
             current_app.send_task("changes.work", args=[change.pk, change.tenant_id])
         except (BrokerDown, OSError):
@@ -104,9 +104,10 @@ def wake(change: Change) -> None:
 
 
 def work(change_id: int, *, worker: str, budget_s: float = 20.0) -> bool:
-    """Work on a change for about `budget_s` seconds. Return whether there is more to do.
+    """Work on a change for about `budget_s` seconds. Return whether this worker could do more at once.
 
-    Harmless to call at any time, any number of times at once: the lanes decide.
+    Harmless to call at any time, any number of times at once: the lanes decide. A worker that finds no lane
+    goes away; whoever ends a lane wakes others for what that made free, and the sweeper does so too.
     """
     change = Change.objects.filter(pk=change_id, state__in=ACTIVE).first()
     if change is None:
@@ -116,8 +117,11 @@ def work(change_id: int, *, worker: str, budget_s: float = 20.0) -> bool:
         while time.monotonic() < until:
             held = lanes.claim(change, worker)
             if held is None:
-                return not finish(change) and lanes.outstanding(change)
+                finish(change)
+                return False
             _work_lane(change, held, until)
+            if lanes.claimable(change) > 1:
+                wake(change)
     return True
 
 
@@ -150,8 +154,7 @@ def finish(change: Change) -> bool:
         row = cursor.fetchone()
         if row is None:
             return True
-        open_lanes = Lane.objects.filter(change_id=change.pk, state=Lane.State.OPEN)
-        if open_lanes.exists():
+        if lanes.unfinished(change):
             return False
         _end(change, State(row[0]))
     return True

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Max, Min
 from django.db.models.functions import Now
 
@@ -20,7 +20,7 @@ from audit import registry
 from changes.errors import CaptureMismatch
 from changes.models import Change, ChangePart, FrozenRow, Lane, SkippedRow
 from changes.operations import REGISTRY
-from changes.states import ACTIVE, SkipReason, State
+from changes.states import SkipReason, State
 from changes.tables import table_of
 from foundation import context
 from foundation.postgres.transactions import durable
@@ -29,17 +29,21 @@ STALE_SECONDS = 10
 SPLIT_ROWS = 50_000
 ATTEMPTS = 8
 
-CLAIM = """
+# A lane somebody may take now: free or left behind, and no lane of an earlier step is unfinished or failed.
+CLAIMABLE = """
+l.tenant_id = %(tenant)s AND l.change_id = %(change)s AND l.state = 'open'
+AND (l.worker = '' OR l.heartbeat_at < clock_timestamp() - make_interval(secs => %(stale)s))
+AND NOT EXISTS (SELECT FROM changes_lane e WHERE e.tenant_id = l.tenant_id AND e.change_id = l.change_id
+                   AND e.step < l.step AND e.state IN ('open', 'failed'))
+"""
+CLAIM = f"""
 UPDATE changes_lane SET fence = fence + 1, worker = %(worker)s, heartbeat_at = clock_timestamp()
  WHERE tenant_id = %(tenant)s AND id = (
-   SELECT l.id FROM changes_lane l
-    WHERE l.tenant_id = %(tenant)s AND l.change_id = %(change)s AND l.state = 'open'
-      AND (l.worker = '' OR l.heartbeat_at < clock_timestamp() - make_interval(secs => %(stale)s))
-      AND NOT EXISTS (SELECT FROM changes_lane e WHERE e.tenant_id = l.tenant_id AND e.change_id = l.change_id
-                         AND e.step < l.step AND e.state = 'open')
-    ORDER BY l.step, l.id LIMIT 1 FOR UPDATE SKIP LOCKED)
+   SELECT l.id FROM changes_lane l WHERE {CLAIMABLE} ORDER BY l.step, l.id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING id, fence
 """
+# SQLSTATE classes that blame a row: no data, bad data, broken constraints, exceptions of triggers.
+OF_A_ROW = ("09", "20", "21", "22", "23", "27", "38", "39", "44", "P0")
 # The lane's lock is the lease: it ends with the connection, or after ten idle seconds inside a transaction.
 GUARDS = (
     "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '60s', true), "
@@ -92,11 +96,29 @@ def _bounds(change: Change, part: ChangePart, wanted: int) -> list[tuple[int, in
 
 def claim(change: Change, worker: str) -> Claim | None:
     """Claim the next lane that nobody works on. Earlier steps end before later ones begin."""
-    values: dict[str, Any] = {"worker": worker, "tenant": change.tenant_id, "change": change.pk, "stale": STALE_SECONDS}
     with durable(), connection.cursor() as cursor:
-        cursor.execute(CLAIM, values)
+        cursor.execute(CLAIM, {"worker": worker, **_of(change)})
         row = cursor.fetchone()
     return None if row is None else Claim(*row)
+
+
+def claimable(change: Change) -> int:
+    """How many lanes wait for a worker now."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM changes_lane l WHERE {CLAIMABLE}", _of(change))
+        return int(cursor.fetchone()[0])
+
+
+def unfinished(change: Change) -> bool:
+    """Whether any lane can still be worked on; what stands behind a failed lane waits for a person."""
+    mine = Lane.objects.filter(change_id=change.pk)
+    failed = mine.filter(state=Lane.State.FAILED).aggregate(step=Min("step"))["step"]
+    open_lanes = mine.filter(state=Lane.State.OPEN)
+    return (open_lanes if failed is None else open_lanes.filter(step__lte=failed)).exists()
+
+
+def _of(change: Change) -> dict[str, Any]:
+    return {"tenant": change.tenant_id, "change": change.pk, "stale": STALE_SECONDS}
 
 
 def release(held: Claim) -> None:
@@ -107,13 +129,13 @@ def release(held: Claim) -> None:
 def advance(change: Change, held: Claim, *, inline: bool = False) -> bool:
     """Do the next chunk of a claimed lane. Return whether the lane may have more.
 
-    Raises LaneLost when the fence has risen. A lock that does not come, a deadlock or a broken row make the
-    chunk smaller and count an attempt; a single row the database refuses is skipped with its reason.
+    Raises LaneLost when the fence has risen. Whatever the database refuses makes the chunk smaller: a row it
+    refuses alone is skipped with its reason; anything else counts an attempt, and the last one fails the lane.
     """
     try:
         with durable():
             return _chunk(change, held, inline=inline)
-    except (OperationalError, IntegrityError, CaptureMismatch) as error:
+    except (DatabaseError, CaptureMismatch) as error:
         if inline:
             raise
         return _stumble(change, held, error)
@@ -235,7 +257,7 @@ def _list_skipped(change: Change, part: ChangePart, lo: int, hi: int) -> None:
 
 def _stumble(change: Change, held: Claim, error: Exception) -> bool:
     """Make the next try smaller; give up on a lane after ATTEMPTS tries, on a row when it stands alone."""
-    broken_row = isinstance(error, IntegrityError)
+    broken_row = str(getattr(error.__cause__, "sqlstate", "") or "").startswith(OF_A_ROW)
     text = str(error).splitlines()[0][:500]
     with transaction.atomic():
         lane = Lane.objects.select_for_update().filter(pk=held.lane_id, fence=held.fence, state=Lane.State.OPEN).first()
@@ -251,9 +273,6 @@ def _stumble(change: Change, held: Claim, error: Exception) -> bool:
         lane.heartbeat_at = None if lane.attempts >= ATTEMPTS else lane.heartbeat_at
         lane.state = Lane.State.FAILED if lane.attempts >= ATTEMPTS else lane.state
         lane.save()
-        if lane.state == Lane.State.FAILED:
-            # Later steps rest on this one; they wait until somebody continues the change.
-            Lane.objects.filter(change_id=change.pk, state=Lane.State.OPEN).update(state=Lane.State.STOPPED)
     time.sleep(random.uniform(0.05, 0.2) * lane.attempts)
     return lane.state == Lane.State.OPEN
 
@@ -274,8 +293,3 @@ def _quarantine(change: Change, lane: Lane, text: str) -> None:
     )
     lane.cursor, lane.skipped, lane.limit = hi, lane.skipped + 1, 10
     lane.save()
-
-
-def outstanding(change: Change) -> bool:
-    """Whether any lane still has to be worked on."""
-    return Lane.objects.filter(change_id=change.pk, state=Lane.State.OPEN, change__state__in=ACTIVE).exists()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import time
 
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from access.models import Tenant
 from changes import execution, lanes
-from changes.models import Change, Heartbeat, Lane
+from changes.models import Change, Heartbeat
 from changes.states import ACTIVE
 from foundation.actor import Actor
 from foundation.context import acting
@@ -19,13 +18,8 @@ SCHEDULER = "scheduler"
 
 def stalled() -> list[Change]:
     """Active changes of the current tenant with a lane nobody works on, or with nothing left but the end."""
-    stale = Now() - timedelta(seconds=lanes.STALE_SECONDS)
-    free = Q(worker="") | Q(heartbeat_at__lt=stale)
-    waiting = Lane.objects.filter(free, state=Lane.State.OPEN, change__state__in=ACTIVE).values("change_id")
-    ended = Change.objects.filter(state__in=ACTIVE).exclude(
-        pk__in=Lane.objects.filter(state=Lane.State.OPEN).values("change_id")
-    )
-    return list(Change.objects.filter(Q(pk__in=waiting) | Q(pk__in=ended.values("pk")), state__in=ACTIVE))
+    active = Change.objects.filter(state__in=ACTIVE).order_by("pk")
+    return [change for change in active if lanes.claimable(change) or not lanes.unfinished(change)]
 
 
 def sweep() -> int:
@@ -46,7 +40,13 @@ def run_pending(*, worker: str) -> int:
     for tenant_id in Tenant.objects.values_list("pk", flat=True):
         with acting(Actor.service(SCHEDULER, tenant_id=tenant_id), channel="task"):
             for change in Change.objects.filter(state__in=ACTIVE):
-                while execution.work(change.pk, worker=worker):
-                    pass
+                _work_off(change, worker)
                 done += 1
     return done
+
+
+def _work_off(change: Change, worker: str) -> None:
+    """Work until the change stands still; lanes that another worker left behind come free in a few seconds."""
+    while Change.objects.filter(pk=change.pk, state__in=ACTIVE).exists():
+        if not execution.work(change.pk, worker=worker):
+            time.sleep(0.2)
