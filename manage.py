@@ -10,7 +10,7 @@ import sys
 from console.embedded.environment import load_running
 
 OWNER_COMMANDS = frozenset(
-    {"accident", "adopt", "baseline", "demo", "makemigrations", "migrate", "sqlmigrate", "squashmigrations"}
+    {"adopt", "baseline", "demo", "makemigrations", "migrate", "sqlmigrate", "squashmigrations"}
 )
 
 
