@@ -61,10 +61,10 @@ class Command(BaseCommand):
         with acting(operator, channel="shell"):
             before = self._checksum()
         self._say(f"\n{before[0]:,} user tags of {operator.name}'s tenant. Checksum {before[1]}\n")
-        self._slips(operator)
-        self._by_orm(operator)
-        change = self._by_api(operator)
         with _worker():
+            self._slips(operator)
+            self._by_orm(operator)
+            change = self._by_api(operator)
             deleting = self._through(change, operator, voters)
             undoing = self._undo(change, operator, voters)
         self._conclude(operator, before, deleting, undoing)
@@ -89,7 +89,7 @@ class Command(BaseCommand):
         raise CommandError("the ORM deleted everything: the gate is gone")
 
     def _by_api(self, operator: Actor) -> Change:
-        token, _ = Token.objects.get_or_create(user=get_user_model().objects.get(pk=operator.user_id))
+        token, _ = Token.objects.get_or_create(user=get_user_model().objects.get(pk=operator.user_id or 0))
         client = APIClient(SERVER_NAME="localhost", HTTP_AUTHORIZATION=f"Token {token.key}")
         body = {
             "entity": ENTITY,
