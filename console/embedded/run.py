@@ -93,7 +93,16 @@ class Launch:
             *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload", "--graceful-timeout", "5"),
         )
         celery = ("-A", "console.celery")
-        worker = (*celery, "worker", "--concurrency", "2", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
+        worker = (
+            *celery,
+            "worker",
+            "--concurrency",
+            "2",
+            "--without-gossip",
+            "--without-mingle",
+            "--loglevel",
+            "WARNING",
+        )
         beat = (*celery, "beat", "--pidfile=", "--loglevel", "WARNING")
         return [
             our_program(home, "web", "gunicorn", *web, priority=20, grace_s=6),
