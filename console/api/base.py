@@ -67,7 +67,10 @@ class ApiView(APIView):
     def _refuse_parameters(self, request: Request, kwargs: dict[str, Any]) -> None:
         refuse_unstorable({name: request.query_params.getlist(name) for name in request.query_params})
         refuse_unstorable(kwargs)
-        known = self.parameters.get(request.method or "", frozenset())
+        method = request.method or ""
+        if not hasattr(self, method.lower()):
+            return  # the answer is 405, whatever the parameters
+        known = self.parameters.get(method, frozenset())
         for name in request.query_params:
             if name not in known:
                 raise UnknownParameter(field=name[:60], value=name[:60], known=", ".join(sorted(known)) or "-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
@@ -19,6 +20,7 @@ from console.api.errors import (
     UnknownParameter,
     UnstorableText,
 )
+from console.api.fields import Body
 from console.api.paging import PAGE_LIMIT, PAGE_SIZE
 from console.api.problems import BY_STATUS, CONTENT_TYPE
 from console.api.serializers import ProblemShown
@@ -30,6 +32,19 @@ EVERYWHERE: tuple[type[CustodyError], ...] = (UnknownParameter, UnstorableText, 
 WITH_LOGIN: tuple[type[CustodyError], ...] = (NotAllowed,)
 WITH_BODY: tuple[type[CustodyError], ...] = (MalformedJson, TooDeep, InvalidFields, BodyTooLarge)
 WITH_PAGES: tuple[type[CustodyError], ...] = (BadCursor, BadParameter)
+
+
+class Description(AutoSchema):
+    """A view's own docstring describes it; that of its base is for developers."""
+
+    def get_description(self) -> str:  # type: ignore[override]
+        return str(type(self.view).__dict__.get("__doc__") or "")
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        shape = super()._map_basic_serializer(serializer, direction)
+        if isinstance(serializer, Body):
+            shape["additionalProperties"] = False
+        return shape
 
 
 def operation(
@@ -68,7 +83,7 @@ def query(name: str, description: str, kind: Any = str, **more: Any) -> OpenApiP
 
 PAGING = (
     query("cursor", "`next_cursor` of the page before."),
-    query("page_size", f"1 to {PAGE_LIMIT}, {PAGE_SIZE} unless told.", int),
+    query("page_size", f"{PAGE_SIZE} unless told.", {"type": "integer", "minimum": 1, "maximum": PAGE_LIMIT}),
 )
 IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 
@@ -21,6 +22,11 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("wrong_type")
         return str(super().to_internal_value(data))
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class Selected(serializers.JSONField):
+    """A selection as it was sent; the engine reads it."""
 
 
 class Body(serializers.Serializer[Any]):

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from approvals.models import Vote
 from changes.states import Operation
-from console.api.fields import Body, Text, Values
+from console.api.fields import Body, Selected, Text, Values
 
 ASKABLE = (Operation.DELETE, Operation.RESTORE)
 SELECTION_HELP = (
@@ -18,7 +18,7 @@ SELECTION_HELP = (
 class ChangeRequest(Body):
     entity = Text(max_length=160, help_text="`app.model`")
     operation = Text(max_length=16, help_text=" or ".join(f"`{one}`" for one in ASKABLE))
-    selection = serializers.JSONField(help_text=SELECTION_HELP)
+    selection = Selected(help_text=SELECTION_HELP)
     reason = Text(required=False, default="", max_length=4000, help_text="Why, in at least 10 characters.")
     title = Text(required=False, default="", max_length=200)
     cascade_also = serializers.ListField(
@@ -33,7 +33,7 @@ class ChangeRequest(Body):
 class PreviewRequest(Body):
     entity = Text(max_length=160)
     operation = Text(max_length=16)
-    selection = serializers.JSONField(help_text=SELECTION_HELP)
+    selection = Selected(help_text=SELECTION_HELP)
     cascade_also = serializers.ListField(child=Text(max_length=200), required=False, default=list, max_length=50)
 
 

@@ -95,7 +95,7 @@ class ChangeWhole(ChangeShown):
     preflight = FindingShown(many=True)
     keys = serializers.SerializerMethodField(help_text="What became of a list of keys.")
     progress = ProgressShown()
-    verification = serializers.JSONField(allow_null=True)
+    verification = serializers.JSONField()
     error = serializers.CharField()
     links = serializers.DictField(child=serializers.CharField(allow_null=True))
 
@@ -235,13 +235,13 @@ class EventShown(Shown):
     trace_id = serializers.CharField()
     request_id = serializers.CharField()
     decision_id = serializers.UUIDField(allow_null=True)
-    facts = serializers.JSONField(allow_null=True)
+    facts = serializers.JSONField()
 
 
 class DifferenceShown(Shown):
     field = serializers.CharField()
-    before = serializers.JSONField(allow_null=True)
-    after = serializers.JSONField(allow_null=True)
+    before = serializers.JSONField()
+    after = serializers.JSONField()
 
 
 class VersionShown(Shown):
@@ -291,7 +291,7 @@ class RowShown(Shown):
     key = serializers.CharField(help_text="As in addresses: parts joined by commas, each percent-encoded.")
     url = serializers.CharField()
     deleted = serializers.BooleanField()
-    values = serializers.DictField(child=serializers.JSONField(allow_null=True))
+    values = serializers.DictField(child=serializers.JSONField())
 
 
 class MeShown(Shown):
