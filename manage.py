@@ -9,9 +9,7 @@ import sys
 
 from console.embedded.environment import load_running
 
-OWNER_COMMANDS = frozenset(
-    {"adopt", "baseline", "demo", "makemigrations", "migrate", "sqlmigrate", "squashmigrations"}
-)
+OWNER_COMMANDS = frozenset({"adopt", "baseline", "demo", "makemigrations", "migrate", "sqlmigrate", "squashmigrations"})
 
 
 def main() -> None:

@@ -1,240 +1,161 @@
-"""`manage.py accident`: the accident Custody was built for, typed again by every way in, and mended.
-
-Uses the application's login throughout. Needs demo data and logins; makes what is missing.
-"""
+"""`manage.py accident`: lose 3.27 million rows in every way the article knows, then in the only way there is."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
+import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from io import StringIO
 from typing import Any
 
-import psycopg
-from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
-from rest_framework.authtoken.models import Token
-from rest_framework.test import APIClient
 
 from access.actors import actor_for
-from access.models import Account
-from approvals import decisions, gate
+from approvals.errors import SelfApproval
 from approvals.models import Ticket
-from audit import registry
-from changes import execution
 from changes.models import Change
-from changes.progress import progress
-from changes.states import ACTIVE, State
+from console.accident import attempts, recovery
+from console.accident.attempts import Refusal
+from console.embedded.environment import PROJECT
 from foundation.actor import Actor
 from foundation.context import acting
-from foundation.errors import CustodyError
+from foundation.errors import Denied
 
-ENTITY = "shop.usertag"
-TABLE = "shop_usertag"
-ARTICLE_MINUTES = 87
-CHECKSUM = f"SELECT count(*), md5(string_agg(md5(t::text), '' ORDER BY id)) FROM {TABLE} t"
-# psql as somebody would open it, with the tenant that the application would have set.
-TENANT = "SELECT set_config('custody.tenant', '{}', false);"
-SLIPS = (
-    ("DELETE without WHERE", f"DELETE FROM {TABLE}"),
-    ("TRUNCATE", f"TRUNCATE {TABLE}"),
-    ("UPDATE of every row", f"UPDATE {TABLE} SET is_deleted = true"),
-)
+ARTICLE_ROWS, ARTICLE_SECONDS = 3_270_000, 87 * 60
+TENANT = 1
 
 
 class Command(BaseCommand):
-    help = "Replay the accident on demo data, by every way in, then ask, approve, run, verify and undo."
+    help = "Replay the accident on demo data: what is refused by whom, what becomes a ticket, and the way back."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--scale", choices=("small", "medium", "accident"), default="accident")
+        parser.add_argument("--scale", choices=("accident", "medium", "small"), default="accident")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self._prepare(options["scale"])
-        people = [self._actor(name) for name in ("operator", "approver", "approver2")]
-        operator, voters = people[0], people[1:]
-        with acting(operator, channel="shell"):
-            before = self._checksum()
-        self._say(f"\n{before[0]:,} user tags of {operator.name}'s tenant. Checksum {before[1]}\n")
-        with _worker():
-            self._slips(operator)
-            self._by_orm(operator)
-            change = self._by_api(operator)
-            deleting = self._through(change, operator, voters)
-            undoing = self._undo(change, operator, voters)
-        self._conclude(operator, before, deleting, undoing)
+        self._load(options["scale"])
+        users = recovery.people()
+        operator, first, second = (actor_for(users[name]) for name in ("operator", "approver", "approver2"))
+        before = recovery.state(operator)
+        self._say(f"{before.living:,} living user tags of tenant {TENANT}, checksum {before.checksum}")
+        self._losing(users["operator"], operator)
+        if recovery.state(operator) != before:
+            raise CommandError("Rows changed although everything was refused.")
+        self._say("After all of this every row is as it was: the same checksum.")
+        with recovery.worker():
+            self._governed(users, operator, (first, second), before)
 
-    # -- the ways in --------------------------------------------------------------------------------
-
-    def _slips(self, operator: Actor) -> None:
-        for title, sql in SLIPS:
-            answer = _as_psql(TENANT.format(operator.tenant), sql)
-            if answer is None:
-                raise CommandError(f"{title} went through: the guard is gone")
-            self._answer(f"psql, application login: {title}", _refuser(answer), answer)
-
-    def _by_orm(self, operator: Actor) -> None:
-        model: Any = registry.entity(ENTITY)
-        try:
-            with acting(operator, channel="shell", reason="cleaning up old user tags"):
-                model.objects.all().delete()
-        except CustodyError as refusal:
-            self._answer("Django ORM: UserTag.objects.all().delete()", "the gate", str(refusal))
-            return
-        raise CommandError("the ORM deleted everything: the gate is gone")
-
-    def _by_api(self, operator: Actor) -> Change:
-        token, _ = Token.objects.get_or_create(user=get_user_model().objects.get(pk=operator.user_id or 0))
-        client = APIClient(SERVER_NAME="localhost", HTTP_AUTHORIZATION=f"Token {token.key}")
-        body = {
-            "entity": ENTITY,
-            "operation": "delete",
-            "selection": {"where": [{"field": "id", "op": "gt", "value": 0}]},
-            "reason": "cleaning up old user tags",
-        }
-        began = time.monotonic()
-        response = client.post("/api/v1/changes/", body, format="json")
-        if response.status_code not in (201, 202):
-            raise CommandError(f"the API answered {response.status_code}: {response.content[:300]!r}")
-        with acting(operator, channel="shell"):
-            change = Change.objects.latest("pk")
-            ticket = Ticket.objects.get(change=change)
-        frozen = f"frozen in {time.monotonic() - began:.1f} s"
-        self._answer(
-            "API: POST /api/v1/changes/ over all of them",
-            "the gate",
-            f"became ticket T-{ticket.pk}: {change.rows_total:,} rows, {ticket.required} approvals needed, {frozen}",
+    def _load(self, scale: str) -> None:
+        self._head("Before", f"demo data, scale {scale}")
+        subprocess.run(
+            [sys.executable, "manage.py", "demo", "--scale", scale],
+            cwd=PROJECT,
+            env=os.environ | {"CUSTODY_DB_LOGIN": "owner"},
+            check=True,
         )
-        return change
+        call_command("demo_logins", stdout=StringIO())
 
-    # -- the governed way ---------------------------------------------------------------------------
+    def _losing(self, user: Any, operator: Actor) -> None:
+        self._head("1. The slip", "a DELETE without its WHERE, in every way there is")
+        found = [*attempts.by_sql(TENANT), *attempts.by_orm(operator), attempts.by_api(user)]
+        for refusal in found:
+            self._show(refusal)
+        if not all(refusal.stopped for refusal in found):
+            raise CommandError("Something got through.")
 
-    def _through(self, change: Change, operator: Actor, voters: list[Actor]) -> float:
-        """Approve, start, wait until it is verified; seconds of the run."""
-        with acting(operator, channel="shell"):
+    def _governed(self, users: dict[str, Any], operator: Actor, approvers: tuple[Actor, ...], before: Any) -> None:
+        self._head("2. The request", "the same wish, asked for")
+        began = time.monotonic()
+        status, body = attempts.ask_by_api(users["operator"])
+        if status not in (200, 201, 202):
+            raise CommandError(f"The API answered {status}: {body}")
+        with acting(operator):
+            change = Change.objects.latest("id")
             ticket = Ticket.objects.filter(change=change).first()
-        for voter in voters[: ticket.required if ticket else 0]:
-            assert ticket is not None
-            with acting(voter, channel="shell"):
-                decisions.vote(ticket.pk, actor=voter, decision="approve", digest=ticket.digest)
-            self._say(f"  {voter.name} approves T-{ticket.pk}")
-        began = time.monotonic()
-        with acting(operator, channel="shell"):
-            change.refresh_from_db()
-            if change.state == State.CLEARED:
-                execution.start(change.pk, actor=operator)
-                change.refresh_from_db()
-            self._wait(change)
-        seconds = time.monotonic() - began
-        if change.state != State.DONE:
-            raise CommandError(f"change {change.pk} ended {change.state}: {change.error}")
-        self._say(f"  done in {seconds:.1f} s, verified: {change.verification}\n")
-        return seconds
-
-    def _undo(self, change: Change, operator: Actor, voters: list[Actor]) -> float:
-        began = time.monotonic()
-        with acting(operator, channel="shell"):
-            outcome = gate.request_undo(change.pk, actor=operator, reason="this was the accident, bring it back")
-        planned = time.monotonic() - began
-        self._say(f"Undo of C-{change.pk}: {outcome.change.rows_total:,} rows, planned in {planned:.1f} s")
-        return planned + self._through(outcome.change, operator, voters)
-
-    def _wait(self, change: Change) -> None:
-        shown = -10
-        while change.state in ACTIVE:
-            time.sleep(0.5)
-            change.refresh_from_db()
-            now = progress(change)
-            if now.percent >= shown + 10:
-                shown = now.percent
-                self._say(f"  {now.done:,} / {now.total:,} ({now.percent} %)")
-
-    def _conclude(self, operator: Actor, before: tuple[int, str], deleting: float, undoing: float) -> None:
-        with acting(operator, channel="shell"):
-            after = self._checksum()
-        if after != before:
-            raise CommandError(f"the rows are not what they were: {after}")
-        self._say(f"Every row is back: {after[0]:,}, checksum {after[1]} as before.")
         self._say(
-            f"Deleted in {deleting:.0f} s, brought back in {undoing:.0f} s, planning included. "
-            f"The article's accident took {ARTICLE_MINUTES} minutes to mend."
+            f"POST /api/v1/changes/ answered {status} in {time.monotonic() - began:.1f} s: {change.rows_total:,} rows frozen."
+        )
+        if ticket is None:
+            raise CommandError("No ticket was opened: is the scale under the threshold?")
+        people = "another person" if ticket.required == 1 else f"{ticket.required} other persons"
+        self._say(f"Nothing is deleted. Ticket T-{ticket.pk} waits for the approval of {people}.")
+        self._own_vote(ticket, operator)
+        deleted = self._decide_and_run("3. The deletion, approved", change, ticket, operator, approvers)
+        gone = recovery.state(operator)
+        self._say(f"{gone.living:,} living tags are left, {gone.rows:,} rows are still in the table.")
+        began = time.monotonic()
+        outcome = recovery.ask_to_undo(change.pk, operator)
+        if outcome.ticket is None:
+            raise CommandError("The undo needed no ticket.")
+        self._decide_and_run("4. The way back", outcome.change, outcome.ticket, operator, approvers)
+        back = time.monotonic() - began
+        self._verdict(before, recovery.state(operator), deleted, back)
+
+    def _own_vote(self, ticket: Ticket, operator: Actor) -> None:
+        promoted = Actor(
+            kind="user", name=operator.name, user_id=operator.user_id, person_id=operator.person_id,
+            tenant_id=operator.tenant_id, roles=operator.roles | {"approver"},
+        )  # fmt: skip
+        for actor, who in ((operator, "The requester"), (promoted, "The requester, made an approver as well,")):
+            try:
+                recovery.approve(ticket.pk, actor)
+            except (Denied, SelfApproval) as refused:
+                self._say(f"{who} votes: refused. “{refused}”")
+            else:
+                raise CommandError("The requester could vote.")
+
+    def _decide_and_run(
+        self, title: str, change: Change, ticket: Ticket, operator: Actor, approvers: tuple[Actor, ...]
+    ) -> float:
+        self._head(title, f"{change.rows_total:,} rows, ticket T-{ticket.pk}, fingerprint {change.digest[:16]}")
+        for approver in approvers[: ticket.required]:
+            recovery.approve(ticket.pk, approver)
+            self._say(f"{approver.name} approves.")
+        began = time.monotonic()
+        ended = recovery.run(change.pk, operator, show=self._progress)
+        self._progress("")
+        taken = time.monotonic() - began
+        if ended.state != "done":
+            raise CommandError(f"The run ended {ended.state}: {ended.error}")
+        told = ended.verification
+        self._say(
+            f"Done in {taken:.1f} s. Rows changed {told['applied']:,} = rows of history {told['history_rows']:,} "
+            f"= rows counted by events {told['event_rows']:,}."
+        )
+        return taken
+
+    def _verdict(self, before: Any, after: Any, deleted: float, back: float) -> None:
+        self._head("Afterwards", "")
+        if after != before:
+            raise CommandError(f"Not every row is back: {before} was, {after} is.")
+        self._say(f"{after.living:,} living user tags, checksum {after.checksum}: every row is back, bit by bit.")
+        self._say(f"Deleted in {deleted:.0f} s; asked, approved and brought back in {back:.0f} s.")
+        self._say(
+            f"The article's {ARTICLE_ROWS:,} rows took 87 minutes to come back. Here it was {after.living:,} rows in "
+            f"{back / 60:.1f} minutes"
+            + (f", {ARTICLE_SECONDS / back:.0f} times faster." if after.living >= ARTICLE_ROWS else ".")
         )
 
-    # -- the ground ---------------------------------------------------------------------------------
-
-    def _prepare(self, scale: str) -> None:
-        for arguments in (["demo", "--scale", scale], ["demo_logins"]):
-            if arguments[0] == "demo_logins" and Account.objects.exists():
-                continue
-            owner = {"CUSTODY_DB_LOGIN": "owner"} if arguments[0] == "demo" else {}
-            done = subprocess.run(
-                [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments], env=os.environ | owner, check=False
-            )
-            if done.returncode:
-                raise CommandError(f"manage.py {' '.join(arguments)} failed")
-
-    def _actor(self, username: str) -> Actor:
-        user = get_user_model().objects.filter(username=username).first()
-        if user is None:
-            raise CommandError(f"there is no login {username}: run manage.py demo_logins")
-        return actor_for(user)
-
-    def _checksum(self) -> tuple[int, str]:
-        with connection.cursor() as cursor:
-            cursor.execute(CHECKSUM)
-            count, digest = cursor.fetchone()
-        return count, digest
-
-    def _answer(self, attempt: str, by: str, words: str) -> None:
-        self._say(f"{attempt}\n    -> {by}: {words}\n")
+    def _head(self, title: str, about: str) -> None:
+        self.stdout.write("\n" + self.style.MIGRATE_HEADING(title) + (f": {about}" if about else ""))
 
     def _say(self, line: str) -> None:
-        self.stdout.write(line)
+        self.stdout.write(textwrap.fill(line, 100, initial_indent="  ", subsequent_indent="  "))
         self.stdout.flush()
 
+    def _show(self, refusal: Refusal) -> None:
+        word = "refused" if refusal.refused else "no rows"
+        mark = self.style.SUCCESS(word) if refusal.stopped else self.style.ERROR("DONE   ")
+        self.stdout.write(f"  {mark}  {refusal.what}")
+        self.stdout.write(f"           by {refusal.by}, after {refusal.seconds:.2f} s")
+        said = textwrap.shorten(refusal.said, 180, placeholder=" …")
+        self.stdout.write(textwrap.fill(f"“{said}”", 100, initial_indent=" " * 11, subsequent_indent=" " * 11))
+        self.stdout.flush()
 
-def _refuser(message: str) -> str:
-    return "row limit" if "need an approved change" in message else "privileges"
-
-
-def _as_psql(tenant: str, sql: str) -> str | None:
-    """Run what somebody typed, in psql where there is one; the error's first line, None if it went through."""
-    address = os.environ["DATABASE_URL"]
-    psql = shutil.which("psql")
-    if psql is None:
-        with psycopg.connect(address, autocommit=True) as session:
-            session.execute(tenant)
-            try:
-                session.execute(sql)
-            except psycopg.Error as error:
-                return str(error).splitlines()[0]
-        return None
-    done = subprocess.run(
-        [psql, "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", address, "-c", tenant, "-c", sql],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    return done.stderr.splitlines()[0].removeprefix("ERROR:").strip() if done.returncode else None
-
-
-@contextmanager
-def _worker() -> Iterator[None]:
-    """A Celery worker of our own, beside any that runs already."""
-    command = [sys.executable, "-m", "celery", "-A", "console.celery", "worker", "--concurrency", "2"]
-    quiet = ["--loglevel", "error", "--without-gossip", "--without-mingle", "--hostname", f"accident{os.getpid()}@%h"]
-    process = subprocess.Popen([*command, *quiet], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    def _progress(self, line: str) -> None:
+        """One line that is written over, on a terminal only."""
+        if self.stdout.isatty():
+            self.stdout.write(f"\r  {line:60}", ending="\r" if not line else "")
+            self.stdout.flush()
