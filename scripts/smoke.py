@@ -185,8 +185,9 @@ def in_browser(running: Site, last: int) -> None:
         except BaseException:
             picture = PROJECT / "var" / "smoke.png"
             picture.parent.mkdir(exist_ok=True)
-            operator.screenshot(path=picture, full_page=True)
-            step(f"at {operator.url}, see {picture}: {complaints}")
+            page = browser.contexts[-1].pages[-1]
+            page.screenshot(path=picture, full_page=True)
+            step(f"at {page.url}, see {picture}: {complaints}")
             raise
         finally:
             browser.close()
