@@ -47,7 +47,9 @@ def holds_other_rows() -> bool:
     """Whether there are rows, but not the demo's first one."""
     with transaction.atomic(), connection.cursor() as cursor:
         _see_all_tenants(cursor)
-        cursor.execute("SELECT count(*) FROM shop_customer WHERE tenant_id = 1 AND id = 1 AND email = 'c1@northwind.example'")
+        cursor.execute(
+            "SELECT count(*) FROM shop_customer WHERE tenant_id = 1 AND id = 1 AND email = 'c1@northwind.example'"
+        )
         return not cursor.fetchone()[0] and any(_any_row(cursor, table) for table in TABLES)
 
 
@@ -111,7 +113,7 @@ def _present(table: str, tenant: int) -> int:
 
 def _insert(piece: Piece, *, reason: str) -> int:
     statement = (SQL / f"{piece.table.removeprefix('shop_')}.sql").read_text()
-    parameters = {
+    parameters: dict[str, Any] = {
         "tenant": piece.tenant,
         "slug": TENANTS[piece.tenant - 1][2],
         "step": STEP,
