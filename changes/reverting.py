@@ -182,7 +182,7 @@ class Reverter(Freezer):
                 parent = table_of(field.remote_field.model)
                 if not self.rows(f"SELECT 1 FROM {parent.name} q WHERE {parent.tenant('q')} AND q.is_deleted LIMIT 1"):
                     continue
-                back = self.part_of(field.remote_field.model, Effect.REVERT)
+                back = self._coming_back(field.remote_field.model)
                 stays = "true" if back is None else self._not_frozen(back, parent, row="q")
                 gone = (
                     f"EXISTS (SELECT FROM {parent.name} q WHERE {parent.tenant('q')} AND q.is_deleted AND "
@@ -190,11 +190,17 @@ class Reverter(Freezer):
                 )
                 self._take_out(part, SkipReason.PARENT, gone, table, detail=field.name)
 
+    def _coming_back(self, entity: Any) -> PartPlan | None:
+        """The part that makes rows live again; another one may only set links of the same table."""
+        parts = (p for p in self.parts if p.entity is entity and p.effect is Effect.REVERT)
+        return next((p for p in parts if "is_deleted" in p.columns), None)
+
     def _take_out(self, part: PartPlan, reason: SkipReason, where: str, table: Table, detail: str = "") -> None:
+        """Nothing stands against a row that is alive: reverting it deletes it again."""
         taken_out = self.execute(
             f"WITH gone AS (DELETE FROM changes_frozenrow r USING {table.name} o WHERE r.tenant_id = %(tenant)s "
             f"AND r.change_id = %(change)s AND r.part = {part.number} AND {table.match()} AND {table.tenant()} "
-            f"AND {where} RETURNING r.position, r.key) "
+            f"AND o.is_deleted AND {where} RETURNING r.position, r.key) "
             f"{SKIP} SELECT %(tenant)s, %(change)s, {part.number}, position, key, '{reason}', %(detail)s FROM gone",
             hint_rows=part.rows,
             detail=detail,

@@ -43,7 +43,7 @@ def chunk_sql(table: Table, part: ChangePart, before: Callable[[Table], str]) ->
 
 
 def _still_possible(table: Table, columns: tuple[str, ...]) -> str:
-    """What the freeze found possible must still be: values free, parents alive.
+    """What the freeze found possible must still be: values free, parents alive. A live row goes, and needs neither.
 
     Scalar subqueries on purpose: the planner keeps them as index probes per row, where an anti-join over a
     chunk would read the other table whole.
@@ -59,4 +59,4 @@ def _still_possible(table: Table, columns: tuple[str, ...]) -> str:
             f"(SELECT q.is_deleted FROM {parent.name} q WHERE {parent.tenant('q')} "
             f"AND q.{quote(str(field.target_field.column))} = o.{quote(str(field.column))}{same} LIMIT 1) IS NOT TRUE"
         )
-    return "".join(f" AND {condition}" for condition in conditions)
+    return f" AND (NOT o.is_deleted OR ({' AND '.join(conditions)}))" if conditions else ""
