@@ -14,6 +14,8 @@ from changes.models import Change
 class Ticket(models.Model):
     """The human decision about one change."""
 
+    app_privileges = frozenset({"SELECT", "INSERT", "UPDATE"})
+
     class State(models.TextChoices):
         PENDING = "pending", _("waiting")
         APPROVED = "approved", _("approved")

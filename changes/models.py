@@ -11,6 +11,9 @@ from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from audit.fields import XidField
 from changes.states import ACTIVE, Effect, Operation, SkipReason, State
 
+# The application never removes what the engine keeps.
+KEPT = frozenset({"SELECT", "INSERT", "UPDATE"})
+
 
 def _of_change(stem: str) -> list[models.BaseConstraint]:
     """Tenant isolation of a table that belongs to a change."""
@@ -24,6 +27,8 @@ def _of_change(stem: str) -> list[models.BaseConstraint]:
 
 class Change(models.Model):
     """One governed operation on one entity: what was asked, by whom, what is frozen, how far it is."""
+
+    app_privileges = KEPT
 
     id = models.BigAutoField(primary_key=True)
     tenant_id = models.IntegerField()
@@ -97,6 +102,8 @@ class Change(models.Model):
 class ChangePart(models.Model):
     """The rows of one table in a change, and what happens to them."""
 
+    app_privileges = KEPT
+
     id = models.BigAutoField(primary_key=True)
     tenant_id = models.IntegerField()
     change = models.ForeignKey(Change, models.CASCADE, related_name="parts", db_constraint=False)
@@ -153,6 +160,8 @@ class FrozenRow(models.Model):
 class Lane(models.Model):
     """A range of one part that one worker at a time works off. The fence rises with every claim."""
 
+    app_privileges = KEPT
+
     class State(models.TextChoices):
         OPEN = "open"
         DONE = "done"
@@ -198,6 +207,8 @@ class Lane(models.Model):
 
 class SkippedRow(models.Model):
     """A row the change left alone, and why. Rows in conflict are listed before anything happens."""
+
+    app_privileges = KEPT
 
     id = models.BigAutoField(primary_key=True)
     tenant_id = models.IntegerField()
