@@ -1,0 +1,123 @@
+"""`python -m chaos --faults 100 --seed 1`: exit status 1 when a rule was broken, 0 when none was.
+
+One seed gives one plan of faults, requests and edits; what the processes make of it in time differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from typing import Any
+
+from chaos.checker import Checker
+from chaos.data import load
+from chaos.faults import Faults
+from chaos.stage import Stage
+from chaos.traffic import Traffic
+
+FULL_LOOK_EVERY = 10
+QUIET_PATIENCE_S = 180.0
+
+
+def main() -> int:
+    options = _options()
+    began = time.monotonic()
+    with Stage(chunk_rows=options.chunk_rows, slow_s=options.slow, naive=options.naive) as stage:
+        checker = Checker(stage.admin)
+        checker.set_up()
+        load(stage.app)
+        import django
+
+        django.setup()
+        say(f"up after {time.monotonic() - began:.0f} s, seed {options.seed}")
+        run = Run(stage, checker, options)
+        run.go()
+        return run.report(time.monotonic() - began)
+
+
+class Run:
+    """Faults one after the other while people and traffic go on; looks after each; then waits for quiet."""
+
+    def __init__(self, stage: Stage, checker: Checker, options: argparse.Namespace) -> None:
+        from chaos.people import People
+
+        self.stage, self.checker, self.options = stage, checker, options
+        self.people = People(checker, seed=options.seed, undo=not options.naive)
+        self.traffic = Traffic(stage.app, seed=options.seed)
+        self.faults = Faults(stage, seed=options.seed)
+        self.struck: Counter[str] = Counter()
+        self.violations: list[str] = []
+        self.unfinished: list[Any] = []
+
+    def go(self) -> None:
+        self.stage.start_programs()
+        self.people.start()
+        self.traffic.start()
+        try:
+            for number in range(1, self.options.faults + 1):
+                name, hit = self.faults.strike()
+                self.struck[name] += 1
+                if self.options.verbose:
+                    say(f"fault {number}: {name}{'' if hit else ' (no chunk was open)'}")
+                self.stage.revive()
+                self._look(f"after fault {number} ({name})", quick=number % FULL_LOOK_EVERY != 0)
+                if self.violations:
+                    break
+            self._quiet()
+        finally:
+            self.faults.wake_all()
+            self.people.stopping.set()
+            self.traffic.stopping.set()
+            self.people.join(20)
+            self.traffic.join(10)
+        self._look("at the end", quick=False)
+
+    def _quiet(self) -> None:
+        """No more faults and no new requests: everything that was asked for has to come to its end."""
+        self.people.winding_up.set()
+        deadline = time.monotonic() + (5 if self.options.naive else QUIET_PATIENCE_S)
+        while self.people.busy and time.monotonic() < deadline:
+            self.stage.revive()
+            time.sleep(0.2)
+        self.unfinished = [] if self.options.naive else [case.undo or case.change for case in self.people.busy]
+
+    def _look(self, when: str, *, quick: bool) -> None:
+        self.violations += [f"{rule}, {when}" for rule in self.checker.violations(quick=quick)]
+
+    def report(self, seconds: float) -> int:
+        faults = sum(self.struck.values())
+        share = 100 * self.faults.hits // max(1, faults)
+        say(f"{faults} faults in {seconds:.0f} s, {self.faults.hits} inside an open chunk ({share} %)")
+        say("faults: " + ", ".join(f"{name} {count}" for name, count in self.struck.most_common()))
+        say("people: " + ", ".join(f"{name} {count}" for name, count in self.people.counts.most_common()))
+        say(f"traffic: {self.traffic.written} written, {self.traffic.failed} failed")
+        for error in Counter(self.people.unexpected).most_common(10):
+            say(f"UNEXPECTED {error}")
+        for broken in self.violations:
+            say(f"VIOLATION {broken}")
+        if self.unfinished:
+            say(f"UNFINISHED changes {self.unfinished}")
+        bad = len(self.violations) + len(self.unfinished) + len(self.people.unexpected)
+        say(f"{len(self.violations)} violations, seed {self.options.seed}: {'RED' if bad else 'GREEN'}")
+        return 1 if bad else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--faults", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--chunk-rows", type=int, default=500)
+    parser.add_argument("--slow", type=float, default=0.12, help="seconds each changing statement takes longer")
+    parser.add_argument("--naive", action="store_true", help="a careless executor in the workers' place: must be red")
+    parser.add_argument("--verbose", action="store_true")
+    return parser.parse_args()
+
+
+def say(line: str) -> None:
+    print(f"chaos: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
