@@ -111,7 +111,7 @@ def _body(spec: CaptureSpec, operation: str) -> str:
     into = ", ".join(quote(column) for column in spec.columns)
     values = ", ".join(f"r.{quote(column)}{spec.casts.get(column, '')}" for column in spec.columns)
     return f"""  IF NOT EXISTS (SELECT FROM {rows}) THEN RETURN NULL; END IF;
-  tx := pg_current_xact_id();
+{_mass(spec, operation)}  tx := pg_current_xact_id();
   event := nextval('public.audit_event_id_seq');
 {_tenant_of_rows(spec, rows)}  INSERT INTO {place(spec.history)}
     (history_date, history_type, history_user_id, history_change_reason, event_id, change_id, xid, {into})
@@ -119,6 +119,16 @@ def _body(spec: CaptureSpec, operation: str) -> str:
   GET DIAGNOSTICS amount = ROW_COUNT;
 {_before_state(spec, operation)}  PERFORM custody.record_event(event, at, tx, {literal(".".join(spec.table))}, {literal(spec.entity)},
     '{CODES[operation]}', amount, c, tenant, before);"""
+
+
+def _mass(spec: CaptureSpec, operation: str) -> str:
+    """Over the row limit? Asked before the history is written; counting is cheap beside it."""
+    if operation not in ("update", "delete"):
+        return ""
+    return f"""  IF EXISTS (SELECT FROM changed OFFSET 1) THEN
+    PERFORM custody.refuse_mass({literal(".".join(spec.table))}, (SELECT count(*) FROM changed), c);
+  END IF;
+"""
 
 
 def _all_tenants(body: str) -> str:

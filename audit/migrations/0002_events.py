@@ -86,7 +86,8 @@ class Migration(migrations.Migration):
                 "DROP TABLE custody.capture_failure",
                 "DROP FUNCTION custody.append_event(text, text, text, bigint, jsonb)",
                 "DROP FUNCTION custody.record_event("
-                "bigint, timestamptz, xid8, text, text, text, bigint, jsonb, integer, jsonb)",
+                "bigint, timestamptz, xid8, text, text, text, bigint, jsonb, integer, jsonb, boolean)",
+                "DROP FUNCTION custody.refuse_mass(text, bigint, jsonb)",
             ],
         ),
     ]

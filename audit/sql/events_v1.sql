@@ -2,22 +2,28 @@
 -- for acts that are no statement on a governed table (a vote, a refusal). Both set time and transaction themselves.
 -- `limited` is false where another program writes to its own, adopted table: it asks nobody.
 
+-- Called before a statement's history is written, so that a refused mass costs no history, and once more with the event.
+CREATE FUNCTION custody.refuse_mass(place text, amount bigint, context jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
+DECLARE
+  allowed bigint;
+BEGIN
+  IF amount <= 1 OR pg_has_role(session_user, 'custody_owner', 'MEMBER') THEN RETURN; END IF;
+  SELECT row_limit INTO allowed FROM public.audit_governedtable WHERE table_name = place;
+  IF amount > allowed AND NOT custody.change_is_running((context->>'change')::bigint) THEN
+    RAISE insufficient_privilege USING
+      MESSAGE = format('custody: %s rows of %s at once refused: more than %s need an approved change', amount, place, allowed),
+      HINT = 'Ask with "New change" in the console or POST /api/v1/changes/.';
+  END IF;
+END $f$;
+
 CREATE FUNCTION custody.record_event(
   event bigint, at timestamptz, tx xid8, place text, entity text, op text, amount bigint,
   context jsonb, tenant integer, before jsonb, limited boolean DEFAULT true
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
-DECLARE
-  allowed bigint;
 BEGIN
-  IF limited AND amount > 1 AND op IN ('~', '-') AND NOT pg_has_role(session_user, 'custody_owner', 'MEMBER') THEN
-    SELECT row_limit INTO allowed FROM public.audit_governedtable WHERE table_name = place;
-    IF amount > allowed AND NOT custody.change_is_running((context->>'change')::bigint) THEN
-      RAISE insufficient_privilege USING
-        MESSAGE = format('custody: %s rows of %s at once refused: more than %s need an approved change', amount, place, allowed),
-        HINT = 'Ask with "New change" in the console or POST /api/v1/changes/.';
-    END IF;
-  END IF;
+  IF limited AND op IN ('~', '-') THEN PERFORM custody.refuse_mass(place, amount, context); END IF;
   INSERT INTO public.audit_event (
     id, event_id, occurred_at, xid, target_table, entity, operation, action, affected_rows, operator_id, person_id,
     operator_name, tenant_id, ip, trace_id, request_id, change_id, channel, decision_id, reason, db_role,
