@@ -23,7 +23,7 @@ from console.embedded.errors import Refused
 from console.embedded.home import Home, write_private
 from console.embedded.preparation import Preparation
 from console.embedded.process import last_lines
-from console.embedded.supervision import Program, State, Supervisor, log_of, our_program
+from console.embedded.supervision import SERVERS, Program, State, Supervisor, log_of, our_program
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ANSWER_PATIENCE_S = 90.0
@@ -105,9 +105,9 @@ class Launch:
         )
         beat = (*celery, "beat", "--pidfile=", "--loglevel", "WARNING")
         return [
-            our_program(home, "web", "gunicorn", *web, priority=20, grace_s=6),
-            our_program(home, "worker", "celery", *worker, priority=20, grace_s=6),
-            our_program(home, "beat", "celery", *beat, priority=20, grace_s=3),
+            our_program(home, "web", "gunicorn", *web, grace_s=6),
+            our_program(home, "worker", "celery", *worker, grace_s=6),
+            our_program(home, "beat", "celery", *beat, grace_s=3),
         ]
 
     def _bring_up(self, home: Home, servers: Servers, supervisor: Supervisor, environment: dict[str, str]) -> None:
@@ -165,11 +165,11 @@ def server_programs(servers: Servers) -> list[Program]:
     if servers.cluster is not None:
         command = servers.cluster.command()
         programs.append(
-            Program(name="postgres", command=command, priority=10, grace_s=6, stop_signal="INT", autostart=True)
+            Program(name="postgres", command=command, group=SERVERS, grace_s=6, stop_signal="INT", autostart=True)
         )
     if servers.valkey is not None:
         command = servers.valkey.command()
-        programs.append(Program(name="valkey", command=command, priority=10, grace_s=3, autostart=True))
+        programs.append(Program(name="valkey", command=command, group=SERVERS, grace_s=3, autostart=True))
     return programs
 
 

@@ -49,7 +49,6 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 PROGRAM = """
 [program:{name}]
 command=%(ENV_CUSTODY_PROGRAM_{name})s
-priority={priority}
 autostart={autostart}
 autorestart=true
 startsecs=1
@@ -63,14 +62,23 @@ stdout_logfile_maxbytes=20MB
 stdout_logfile_backups=2
 """
 
+GROUP = """
+[group:{name}]
+programs={programs}
+priority={priority}
+"""
+# The servers start first and stop last; those of a group stop at the same time.
+SERVERS, SITE = "servers", "site"
+PRIORITIES = {SERVERS: 10, SITE: 20}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """One process to keep alive. Those of a lower priority number start first and stop last."""
+    """One process to keep alive, in group SERVERS or SITE."""
 
     name: str
     command: Sequence[str]
-    priority: int
+    group: str
     grace_s: int
     autostart: bool = False
     stop_signal: str = "TERM"
@@ -119,7 +127,8 @@ class Supervisor:
         return self._process is None or self._process.poll() is not None
 
     def start_program(self, name: str) -> None:
-        self._call("startProcess", name, False)
+        group = next(program.group for program in self._programs if program.name == name)
+        self._call("startProcess", f"{group}:{name}", False)
 
     def states(self) -> list[State]:
         """What supervisord knows about each program; empty while it does not answer."""
@@ -155,18 +164,21 @@ def configuration_text(programs: Sequence[Program]) -> str:
     for program in programs:
         text += PROGRAM.format(
             name=program.name,
-            priority=program.priority,
             autostart=str(program.autostart).lower(),
             stopsignal=program.stop_signal,
             grace=program.grace_s,
         )
+    for group, priority in PRIORITIES.items():
+        names = [program.name for program in programs if program.group == group]
+        if names:
+            text += GROUP.format(name=group, programs=",".join(names), priority=priority)
     return text
 
 
-def our_program(home: Home, name: str, module: str, *arguments: str, priority: int, grace_s: int) -> Program:
+def our_program(home: Home, name: str, module: str, *arguments: str, grace_s: int) -> Program:
     """A Python program of this installation, on its leash."""
     command = leashed([sys.executable, "-m", module, *arguments], lock=home.run / f"{name}.lock")
-    return Program(name=name, command=command, priority=priority, grace_s=grace_s)
+    return Program(name=name, command=command, group=SITE, grace_s=grace_s)
 
 
 def log_of(home: Home, name: str) -> Path:
