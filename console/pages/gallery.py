@@ -57,14 +57,8 @@ def _parts() -> dict[str, Any]:
     }
 
 
-def _flows() -> dict[str, Any]:
-    def stage(**facts: Any) -> Any:
-        return states.stages(states.Standing(operation="delete", **facts))
-
-    def run(**facts: Any) -> Any:
-        return progress.run_card(progress.RunFacts(operation="delete", total=53_563, parts=_RUN_PARTS, **facts))
-
-    ticket = decision.TicketFacts(
+def _ticket() -> decision.TicketFacts:
+    return decision.TicketFacts(
         id=2041,
         state="pending",
         required=2,
@@ -76,6 +70,16 @@ def _flows() -> dict[str, Any]:
             decision.VoteFacts(name="Tomás Ortega", decision="approve", at=NOW - timedelta(minutes=39), digest=DIGEST)
         ],
     )
+
+
+def _flows() -> dict[str, Any]:
+    def stage(**facts: Any) -> Any:
+        return states.stages(states.Standing(operation="delete", **facts))
+
+    def run(**facts: Any) -> Any:
+        return progress.run_card(progress.RunFacts(operation="delete", total=53_563, parts=_RUN_PARTS, **facts))
+
+    ticket = _ticket()
     return {
         "stage_lines": [
             stage(state="waiting", ticket="pending", approvals=1, required=2, warnings=1),
