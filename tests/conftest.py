@@ -10,21 +10,24 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import kombu.pools
 import psycopg
 import pytest
 from django.conf import settings
 
 from console.embedded.valkey import Valkey
-from tests.servers import Servers, manage, session_servers
+from tests.servers import PROJECT, Servers, manage, session_servers
 
 pytest_plugins = ["tests.personas"]
 
 SERVERS = pytest.StashKey[Servers]()
 CLEANUP = pytest.StashKey[ExitStack]()
+# Where the database does the work: these also run on the PostgreSQL and the brokers of a distribution.
+SERVICE_AREAS = ("audit", "changes", "approvals", "services")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -65,6 +68,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.path.relative_to(PROJECT / "tests").parts[0] in SERVICE_AREAS:
+            item.add_marker(pytest.mark.services)
         mark = item.get_closest_marker("django_db")
         if (mark and mark.kwargs.get("transaction")) or "transactional_db" in getattr(item, "fixturenames", ()):
             raise pytest.UsageError(f"{item.nodeid}: use the fixture real_db to commit for real.")
@@ -123,22 +128,29 @@ def broker(valkey: Valkey) -> Iterator[str]:
     """The address of an empty broker; tasks sent from the test go there."""
     import redis
 
-    from console.celery import app
-
     with redis.Redis.from_url(valkey.cache_url) as client:
         client.flushall()
+    with tasks_go_to(valkey.broker_url):
+        yield valkey.broker_url
+
+
+@contextmanager
+def tasks_go_to(url: str) -> Iterator[None]:
+    """Send what this process enqueues to another broker."""
+    from console.celery import app
+
     before = app.conf.broker_url
-    app.conf.update(broker_url=valkey.broker_url, broker_write_url=None, broker_read_url=None)
-    _forget_connections(app)
-    yield valkey.broker_url
-    app.conf.update(broker_url=before)
-    _forget_connections(app)
+    _point(app, url)
+    try:
+        yield
+    finally:
+        _point(app, before)
 
 
-def _forget_connections(app: Any) -> None:
-    app.pool.force_close_all()
-    app._pool = None
-    app.amqp._producer_pool = None
+def _point(app: Any, url: str) -> None:
+    app.conf.update(broker_url=url, broker_read_url=None, broker_write_url=None)
+    kombu.pools.reset()
+    app._pool = app.amqp._producer_pool = None
 
 
 @pytest.fixture
