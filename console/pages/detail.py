@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -68,6 +69,7 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
             change, ticket, entity=capital(plural(change.entity)), chunk=settings.CUSTODY_CHUNK_ROWS
         ),
         "panel": _panel(ticket, actor) if ticket else None,
+        "vote_url": reverse("admin:ticket-vote", args=[ticket.pk]) if ticket else "",
         "run": run_card_of(change) if change.state in STARTED else None,
         "left": _left(change) if change.skipped else None,
         "others": _others(change),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -24,6 +23,7 @@ from console.admin import columns
 from console.pages import inbox
 from console.pages.guards import require
 from console.pages.labels import plural
+from console.pages.rows import key_of
 from console.presenters import versions
 from console.presenters.diff import RecordDiff, record_diff
 from console.presenters.impact import capital
@@ -70,13 +70,7 @@ def record(request: HttpRequest, label: str, key: str) -> HttpResponse:
 def _key(model: type[SoftDeleted], key: str) -> dict[str, Any]:
     """The key's fields with their values. Raises Http404 for a key that cannot be one."""
     fields: Any = model._meta.pk_fields
-    texts = key.split("/", len(fields) - 1) if len(fields) > 1 else [key]
-    if len(texts) != len(fields) or "\x00" in key:
-        raise Http404
-    try:
-        return {field.attname: field.to_python(text) for field, text in zip(fields, texts, strict=True)}
-    except ValidationError as error:
-        raise Http404 from error
+    return {field.attname: one for field, one in zip(fields, key_of(model, key), strict=True)}
 
 
 def _page(model: type[SoftDeleted], key: str, after: str) -> list[Any]:
@@ -150,11 +144,11 @@ def _change(actor: Actor, events: dict[int, Event], row: Any) -> tuple[str, str]
 
 def _row_url(model: type[SoftDeleted], key: str) -> str:
     if not admin.site.is_registered(model):
-        return ""
+        return reverse("admin:row", args=[model._meta.label_lower, key])
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[key])
 
 
 def _list_url(model: type[SoftDeleted]) -> str:
     if not admin.site.is_registered(model):
-        return ""
+        return reverse("admin:rows", args=[model._meta.label_lower])
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")

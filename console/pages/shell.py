@@ -10,7 +10,9 @@ from django.urls import reverse
 from django.utils import translation
 
 from access.enforcement import allowed
+from audit import registry
 from console.pages.inbox import waiting_count
+from console.presenters.impact import capital
 from console.presenters.menu import Menu, Model, menu, roles
 from console.presenters.words import initials
 from foundation.actor import Actor
@@ -52,5 +54,21 @@ def _menu(request: HttpRequest, actor: Actor, available_apps: list[Any]) -> Menu
             for app in available_apps
             for model in app["models"]
             if model.get("admin_url")
-        ],
+        ]
+        + _own_pages(actor),
     )
+
+
+def _own_pages(actor: Actor) -> list[Model]:
+    """Tables with keys of several columns have no page of Django's."""
+    if not allowed(actor, "entity.browse"):
+        return []
+    return [
+        Model(
+            name=capital(str(model.governance.label)),
+            url=reverse("admin:rows", args=[model._meta.label_lower]),
+            app=model._meta.app_label,
+        )
+        for model in registry.entities()
+        if model._meta.is_composite_pk
+    ]
