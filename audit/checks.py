@@ -14,7 +14,7 @@ from audit.inspection import Policy
 from audit.models import Event
 from audit.names import QualifiedName, split_table
 
-FIXED_PATH = ("search_path=pg_catalog, pg_temp",)
+SETTINGS = {f"{name}={value}" for name, value in capture.SETTINGS.items()}
 MINE = "(tenant_id = ( SELECT custody.tenant() AS tenant))"
 EVERY = "(( SELECT current_setting('custody.all_tenants'::text, true) AS current_setting) = 'on'::text)"
 OWNER = ("custody_owner",)
@@ -99,7 +99,7 @@ def _capture(cursor: Any, model: Any, spec: capture.CaptureSpec, operation: str)
     if found.enabled != "A":
         yield Error(f"capture trigger for {operation} is not ENABLE ALWAYS", obj=model, id="custody.E013")
     expected = capture.create_function_v1(spec, operation).split("$custody$")[1]
-    if found.body != expected or not found.is_definer or found.settings != FIXED_PATH:
+    if found.body != expected or not found.is_definer or set(found.settings) != SETTINGS:
         yield Error(f"capture function for {operation} differs from its migration", obj=model, id="custody.E014")
 
 
