@@ -11,6 +11,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,7 @@ class Missing(Exception):
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # stop the servers on the way out
     environment, missing = dict(os.environ), []
     with ExitStack() as stack:
         for start in (postgresql, redis, rabbitmq):
