@@ -136,17 +136,21 @@ def _typed(what: str, statement: str) -> Refusal:
     )
 
 
+def _login() -> dict[str, str]:
+    return {key: str(settings.DATABASES["default"][key]) for key in ("HOST", "PORT", "NAME", "USER", "PASSWORD")}
+
+
 def _psql_program() -> str | None:
     embedded = postgres_bin(None) / "psql"
     return str(embedded) if embedded.is_file() else shutil.which("psql")
 
 
 def _psql(statement: str) -> tuple[str, str]:
-    login = settings.DATABASES["default"]
+    login = _login()
     place = {"PGHOST": login["HOST"], "PGPORT": login["PORT"], "PGDATABASE": login["NAME"], "PGUSER": login["USER"]}
     done = subprocess.run(
         [str(_psql_program()), "-X", "-v", "VERBOSITY=verbose", "-v", "ON_ERROR_STOP=1", "-c", statement],
-        env=os.environ | {key: str(value) for key, value in place.items() if value} | {"PGPASSWORD": login["PASSWORD"]},
+        env=os.environ | {key: value for key, value in place.items() if value} | {"PGPASSWORD": login["PASSWORD"]},
         capture_output=True,
         text=True,
         check=False,
@@ -158,7 +162,7 @@ def _psql(statement: str) -> tuple[str, str]:
 
 
 def _psycopg(statement: str) -> tuple[str, str]:
-    login = settings.DATABASES["default"]
+    login = _login()
     with psycopg.connect(
         host=login["HOST"], port=login["PORT"], dbname=login["NAME"], user=login["USER"], password=login["PASSWORD"]
     ) as connection:

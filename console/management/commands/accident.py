@@ -119,7 +119,7 @@ class Command(BaseCommand):
         taken = time.monotonic() - began
         if ended.state != "done":
             raise CommandError(f"The run ended {ended.state}: {ended.error}")
-        told = ended.verification
+        told = ended.verification or {}
         self._say(
             f"Done in {taken:.1f} s. Rows changed {told['applied']:,} = rows of history {told['history_rows']:,} "
             f"= rows counted by events {told['event_rows']:,}."
