@@ -17,5 +17,7 @@ def test_the_small_rehearsal(real_db: Any, broker: str, valkey: Any) -> None:
     assert "ticket T-1" in told
     assert "The requester votes: refused." in told
     assert "every row is back, bit by bit" in told
-    before, after = (line.split("checksum ")[1][:32] for line in told.splitlines() if "checksum " in line and "tags" in line)
+    before, after = (
+        line.split("checksum ")[1][:32] for line in told.splitlines() if "checksum " in line and "tags" in line
+    )
     assert before == after
