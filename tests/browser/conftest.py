@@ -39,10 +39,14 @@ class Visitor:
 
     def violations(self) -> list[str]:
         """What axe finds on the page now. Django's picker (select2) is left out: its empty box has no name, upstream."""
+        self.page.wait_for_load_state("networkidle")
+        before = len(self.complaints)
         self.page.evaluate(AXE)
         found = self.page.evaluate(
             "rules => axe.run({exclude: [['.select2']]}, {runOnly: {type: 'tag', values: rules}})", RULES
         )
+        self.page.wait_for_timeout(50)
+        del self.complaints[before:]  # axe tries styles of its own, which the policy stops
         return [f"{v['id']}: {v['nodes'][0]['html'][:120]}" for v in found["violations"]]
 
 
@@ -55,7 +59,12 @@ def _watch(context: BrowserContext, page: Page, address: str) -> Visitor:
         route.abort()
 
     context.route(lambda url: urlsplit(url).netloc != host and not url.startswith("data:"), foreign)
-    page.on("console", lambda m: m.type in ("error", "warning") and visitor.complaints.append(f"{m.type}: {m.text}"))
+
+    def heard(message: Any) -> None:
+        if message.type in ("error", "warning"):
+            visitor.complaints.append(f"{urlsplit(page.url).path} {message.type}: {message.text}")
+
+    page.on("console", heard)
     page.on("pageerror", lambda error: visitor.complaints.append(f"exception: {error}"))
     return visitor
 
