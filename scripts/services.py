@@ -88,6 +88,7 @@ def rabbitmq() -> Iterator[dict[str, str]]:
     with directory("rabbitmq") as (home, _):
         (home / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
         environment = os.environ | {
+            "ERL_EPMD_PORT": str(free_port()),  # its name server is ours too, and ends with us
             "HOME": str(home),
             "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
             "RABBITMQ_DIST_PORT": str(dist),
@@ -101,6 +102,14 @@ def rabbitmq() -> Iterator[dict[str, str]]:
         with server([program], home, "rabbitmq", environment):
             wait_for(lambda: socket.create_connection(("127.0.0.1", port), 1).close())
             yield {"TEST_AMQP_URL": f"amqp://guest:guest@127.0.0.1:{port}//"}
+        wait_for(lambda: end_name_server(environment))
+
+
+def end_name_server(environment: dict[str, str]) -> None:
+    """Raises OSError while the name server still knows a node, which it then refuses to leave."""
+    done = subprocess.run(["epmd", "-kill"], env=environment, capture_output=True, check=False)
+    if b"not allowed" in done.stdout + done.stderr:
+        raise OSError("epmd still knows a node")
 
 
 @contextmanager
@@ -142,11 +151,11 @@ def server(
         try:
             yield
         finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(30)
-            process.kill()
-            process.wait()
+            # The whole group: RabbitMQ's server is a grandchild.
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                    os.killpg(process.pid, number)
+                    process.wait(30)
 
 
 def wait_for(attempt: Callable[[], None]) -> None:
