@@ -57,7 +57,7 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "pill": states.state_pill(change.state, ticket.state if ticket else None),
         "stages": states.stages(_standing(change, ticket)),
         "banner": banner(state=change.state, drifted=drifted.rows if drifted else 0, error=change.error),
-        "impact": impact.impact(_parts(parts), operation=change.operation, done=change.state in STARTED),
+        "impact": impact.impact(_parts(parts), operation=change.operation, done=change.state in ENDED),
         "print": fingerprint.fingerprint(
             change.digest, drifted=drifted.rows if drifted else None, started=change.state in (*STARTED, State.REFUSED)
         ),
