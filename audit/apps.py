@@ -11,7 +11,9 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from audit import checks, manifest
+        from audit.adoption.checks import adopted_tables
 
         post_migrate.connect(manifest.apply_after_migrate, dispatch_uid="custody_grants")
         register(checks.declarations, Tags.models)
         register(checks.catalog, Tags.database)
+        register(adopted_tables, Tags.database)

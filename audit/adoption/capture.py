@@ -171,7 +171,7 @@ def _insert(table: AdoptedTable, code: str, source: str) -> str:
 
 def _record(table: AdoptedTable, code: str) -> str:
     return f"""    PERFORM custody.record_event(v_event, v_at, pg_current_xact_id(), {table.plain()}, {literal(table.entity)},
-      '{code}', v_amount, v_context, NULL, v_was, v_limited);
+      '{code}', v_amount, v_context, (v_context->>'tenant')::integer, v_was, v_limited);
 """
 
 

@@ -173,6 +173,19 @@ def members(cursor: Any, table: QualifiedName) -> tuple[tuple[QualifiedName, Kin
     return tuple(((schema, name), Kind(kind)) for schema, name, kind in cursor.fetchall())
 
 
+def default_sequences(cursor: Any, table: QualifiedName) -> tuple[QualifiedName, ...]:
+    """Sequences that column defaults of the table draw from, as far as this login may grant their use."""
+    cursor.execute(
+        "SELECT DISTINCT sn.nspname, s.relname FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass "
+        "JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace "
+        "WHERE n.nspname = %s AND c.relname = %s AND pg_has_role(s.relowner, 'USAGE') ORDER BY 1, 2",
+        table,
+    )
+    return tuple((schema, name) for schema, name in cursor.fetchall())
+
+
 def _query(cursor: Any, name: str, schema: str) -> list[Any]:
     cursor.execute((SQL / f"{name}.sql").read_text(), [schema])
     rows: list[Any] = cursor.fetchall()

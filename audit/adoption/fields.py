@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.utils import timezone
@@ -117,6 +118,13 @@ class PlainJSONField(models.JSONField):
         if value is None or hasattr(value, "as_sql"):
             return value
         return Json(value)
+
+
+class TypeArrayField(ArrayField):  # type: ignore[type-arg]
+    """An array of an enum or another type of the schema's own, which the driver would hand over as one text."""
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        return f"{sql}::text[]", params
 
 
 class WrittenByDatabase(models.Field):  # type: ignore[type-arg]

@@ -125,8 +125,10 @@ def _array(column: Column) -> Source:
         item = Source("adopted.TypeField", positional=text(base))
     else:
         item = _scalar(element, column.element_kind or "b", base, column.typmod, column.labels)
-    for _ in range(column.dimensions):
-        item = Source("pg.ArrayField", positional=str(item))
+    own = column.element_kind != "b" or column.element_schema != "pg_catalog"
+    for depth in range(column.dimensions, 0, -1):
+        call = "adopted.TypeArrayField" if own and depth == 1 else "pg.ArrayField"
+        item = Source(call, positional=str(item))
     return item
 
 
@@ -192,9 +194,7 @@ def _array_history(column: Column) -> str:
     if column.element_kind == "b" and column.element_schema == "pg_catalog":
         base = column.base.removesuffix("[]")
         return WIDER.get(column.element or "", _without_modifier(base)) + "[]"
-    if column.element_kind == "e":
-        return "text[]"
-    return "text"
+    return "text[]"
 
 
 def _is_builtin(schema: str, kind: str) -> bool:

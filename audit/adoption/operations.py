@@ -158,6 +158,8 @@ class GovernTable(_DatabaseOnly):
         if self.hide:
             hiding.hide(cursor, mine, self.table, owner_too=self.hide == "rls-force")
         ledger.grant(cursor, mine, "TABLE", place(self.table), APP_PRIVILEGES)
+        for sequence in catalog.default_sequences(cursor, self.table):
+            ledger.grant(cursor, mine, "SEQUENCE", place(sequence), ("USAGE",))
         cursor.execute(
             "UPDATE custody.adopted_table SET recorded_from = clock_timestamp() "
             "WHERE schema_name = %s AND table_name = %s AND recorded_from IS NULL",
@@ -192,6 +194,8 @@ class GovernTable(_DatabaseOnly):
             if columns:
                 cursor.execute(f"ALTER TABLE {place(self.table)} {columns}")
             ledger.revoke(cursor, mine, "TABLE", place(self.table))
+            for sequence in catalog.default_sequences(cursor, self.table):
+                ledger.revoke(cursor, mine, "SEQUENCE", place(sequence))
         cursor.execute(drop_functions_v1(self.table))
         mine.clear()
 

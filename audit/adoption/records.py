@@ -8,6 +8,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from simple_history.manager import HistoricalQuerySet, HistoryManager
+from simple_history.models import HistoricalChanges
 
 from audit.adoption.naming import history_column, history_table
 from audit.names import place, split_table
@@ -74,6 +75,7 @@ class AdoptedRecords(TrackedRecords):
 
     def get_extra_fields(self, model: Any, fields: Any) -> dict[str, Any]:
         extra: dict[str, Any] = super().get_extra_fields(model, fields)
+        extra["diff_against"] = _diff_against
         extra["next_record"] = property(_next_record)
         extra["prev_record"] = property(_prev_record)
         return extra
@@ -100,6 +102,15 @@ def _lenient(field: Any) -> Any:
     field.db_default = models.NOT_PROVIDED
     field.db_column = history_column(own)
     return field
+
+
+def _diff_against(
+    record: Any, old_history: Any, excluded_fields: Any = None, included_fields: Any = None, **options: Any
+) -> Any:
+    """simple-history's comparison, columns that the database computes included."""
+    if included_fields is None:
+        included_fields = {field.name for field in record.tracked_fields if field.editable or field.generated}
+    return HistoricalChanges.diff_against(record, old_history, excluded_fields, included_fields, **options)
 
 
 def _same_row(record: Any) -> Any:

@@ -56,6 +56,7 @@ class Command(BaseCommand):
         schema = options["schema"]
         if not schema:
             raise CommandError("Name the schema to adopt: --schema S.")
+        place = installation.place_for(options["app"], options["into"])
         found = self._survey(schema, tuple(t for t in options["tables"].split(",") if t))
         models = design.design(found.governed, known=_known_tables())
         self._report(found, models)
@@ -65,7 +66,6 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.stdout.write("\n" + writer.render_models(found, models, chosen))
             return
-        place = installation.place_for(options["app"], options["into"])
         self._write(place, found, models, chosen)
         if options["apply"]:
             for step in ("migrate", "baseline"):

@@ -1,0 +1,133 @@
+"""The main job on adopted tables, while their own program keeps writing: ask, agree, run, undo, bit-exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundation.context import acting
+from tests import journey
+from tests.audit.adoption.conftest import Adoption
+from tests.audit.adoption.program import WITHOUT_LINES, running
+
+SALES_OF_2021 = {
+    "where": [
+        {"field": "sold", "op": "gte", "value": "2021-01-01"},
+        {"field": "sold", "op": "lt", "value": "2022-01-01"},
+    ]
+}
+
+
+def archived(adoption: Adoption, table: str) -> int:
+    with adoption.owner() as owner:
+        found = owner.execute(f"SELECT count(*) FROM {table} WHERE is_deleted").fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def test_a_years_sales_go_with_their_lines_and_come_back(adoption: Adoption, operator: Any, approver: Any) -> None:
+    adoption.load("store")
+    adoption.adopt("store")
+    with adoption.installed("store"):
+        before = journey.checksum("store.sale", "store.line")
+        outcome = journey.ask(operator, "store.sale", SALES_OF_2021)
+        change = journey.carry_out(outcome, operator, approver)
+
+        assert outcome.ticket is not None
+        assert change.state == "done"
+        assert (archived(adoption, "store.sale"), archived(adoption, "store.line")) == (1_459, 2_918)
+
+        undone = journey.undo(change, operator, approver)
+
+        assert undone.state == "done"
+        assert journey.checksum("store.sale", "store.line") == before
+        with acting(operator):
+            history = _history("store.line")
+            first = history.objects.filter(sale_id=1, number=1)
+            assert [version.is_deleted for version in first] == [False, True, False]
+            assert [version.change_id for version in first] == [undone.pk, change.pk, None]
+    assert "agree" in adoption.manage("baseline", "store", "--verify").stdout
+
+
+def test_rows_the_program_changes_meanwhile_are_never_overwritten(
+    adoption: Adoption, operator: Any, approver: Any
+) -> None:
+    adoption.load("store")
+    adoption.adopt("store")
+    url = adoption.database.env["DATABASE_OWNER_URL"]
+    with adoption.installed("store"), running(url, statements=WITHOUT_LINES) as program:
+        change = journey.carry_out(journey.ask(operator, "store.sale", SALES_OF_2021), operator, approver)
+        undone = journey.undo(change, operator, approver)
+
+    assert program.errors == []
+    assert (change.state, undone.state) == ("done", "done")
+    assert "agree" in adoption.manage("baseline", "store", "--verify").stdout
+    with adoption.owner() as owner:
+        assert owner.execute("SELECT count(*) FROM custody.capture_failure").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("entity", "where", "tables"),
+    [
+        ("odd.city", [("id", "lt", "5")], ("odd.city", "odd.link")),
+        ("odd.reading", [("taken", "gte", "2023-12-01"), ("sensor", "lt", "5")], ("odd.reading",)),
+        ("odd.link", [("person", "eq", "3")], ("odd.link",)),
+        ("odd.mixedcasetable", [("id", "lt", "5")], ('odd."Mixed Case-Table"',)),
+        ("odd.order", [("select", "lt", "3")], ('odd."order"',)),
+        ("odd.person", [("mood", "eq", "sad"), ("id", "gt", "20")], ("odd.person",)),
+        ("odd.person", [("id", "eq", "1")], ("odd.person", "odd.city", "odd.link", "odd.profile")),
+    ],
+)
+def test_odd_tables_go_and_come_back(odd_job: Any, entity: str, where: Any, tables: tuple[str, ...]) -> None:
+    operator, approver = odd_job
+    selection = {"where": [{"field": field, "op": op, "value": value} for field, op, value in where]}
+    before = journey.checksum(*tables)
+    outcome = journey.ask(operator, entity, selection, cascade_also=("odd.city.mayor",))
+    change = journey.carry_out(outcome, operator, approver)
+    assert change.state == "done"
+    assert all(value != before[table] for table, value in journey.checksum(*tables).items())
+    undone = journey.undo(change, operator, approver)
+    assert undone.state == "done"
+    assert journey.checksum(*tables) == before
+
+
+@pytest.fixture
+def odd_job(odd: Adoption, django_db_blocker: Any) -> Iterator[Any]:
+    """Operator and approver in the adopted odd database."""
+    from tests.personas import _make
+
+    with django_db_blocker.unblock(), odd.installed("odd"):
+        yield _make("operator", name="Olivia Park"), _make("approver", name="Amir Haddad")
+
+
+def test_the_music_store(
+    adoption: Adoption, chinook_file: Path, operator: Any, approver: Any, second_approver: Any
+) -> None:
+    with adoption.owner() as owner:
+        owner.execute("CREATE SCHEMA chinook")
+        owner.execute("SET search_path = chinook")
+        owner.execute(chinook_file.read_bytes())
+    adoption.adopt("chinook")
+    year = [
+        {"field": "invoice_date", "op": "gte", "value": "2023-01-01"},
+        {"field": "invoice_date", "op": "lt", "value": "2024-01-01"},
+    ]
+    with adoption.installed("chinook"):
+        before = journey.checksum("chinook.invoice", "chinook.invoice_line")
+        outcome = journey.ask(
+            operator, "chinook.invoice", {"where": year}, cascade_also=("chinook.invoiceline.invoice",)
+        )
+        change = journey.carry_out(outcome, operator, approver, second_approver)
+        assert change.state == "done"
+        assert archived(adoption, "chinook.invoice") == 83
+        journey.undo(change, operator, approver, second_approver)
+        assert journey.checksum("chinook.invoice", "chinook.invoice_line") == before
+
+
+def _history(label: str) -> Any:
+    from audit import registry
+
+    return registry.history_of(registry.entity(label))
