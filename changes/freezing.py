@@ -75,6 +75,7 @@ class Freezer:
                 [self.values["tenant"], self.values["change"], part.number, *params],
             )
             part.rows += cursor.rowcount
+        part.selected = part.rows
 
     # -- the closure ------------------------------------------------------------------------------
 

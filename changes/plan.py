@@ -20,6 +20,7 @@ class PartPlan:
     via: str = ""
     rows: int = 0
     conflicts: int = 0
+    selected: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,11 @@ class Plan:
 
     @property
     def rows_selected(self) -> int:
-        return self.parts[0].rows if self.parts else 0
+        """Rows that were named; what goes along with them may be of the same table."""
+        if not self.parts:
+            return 0
+        first = self.parts[0]
+        return first.rows if first.selected is None else first.selected
 
     @property
     def rows_total(self) -> int:

@@ -42,12 +42,14 @@ class Dependant:
 
 
 def dependants(model: type[SoftDeleted], *, cascade_also: frozenset[str] = frozenset()) -> tuple[Dependant, ...]:
-    """Foreign keys to `model` from governed entities, with the rule that applies to each.
+    """Foreign keys to `model` from governed entities, with the rule that applies to each; hidden ones too.
 
     A protecting relation named in `cascade_also` cascades instead.
     """
     found = []
-    for relation in model._meta.related_objects:
+    for relation in model._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, models.ManyToOneRel):
+            continue
         child, field = relation.related_model, relation.field
         if isinstance(field, models.ForeignKey) and isinstance(child, type) and issubclass(child, SoftDeleted):
             dependant = Dependant(child, field, _rule(field.remote_field.on_delete))

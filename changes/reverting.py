@@ -13,7 +13,7 @@ from django.db.models import QuerySet, Sum, UniqueConstraint
 from audit import registry
 from audit.entity import SoftDeleted
 from audit.names import quote
-from changes.freezing import MANY, Freezer, delete_columns, named_parameters
+from changes.freezing import MANY, Freezer, delete_columns, named_parameters, parent_join
 from changes.models import Change
 from changes.plan import PartPlan
 from changes.relations import Rule, dependants, governed_parents
@@ -103,6 +103,7 @@ class Reverter(Freezer):
             self._restore_sql(table, part, f"JOIN ({sql}) AS s ({names}) ON {table.match_history('s', 'o')}", "true"),
             **named,
         )
+        part.selected = part.rows
         self._conflicts(part)
         queue = [part]
         while queue:
@@ -110,22 +111,25 @@ class Reverter(Freezer):
         self._parents_gone()
 
     def _restore_sql(self, table: Table, part: PartPlan, join: str, where: str) -> str:
-        """Deleted rows with their latest version and the last one in which they were alive."""
+        """Deleted rows with their latest version a, the last one b in which they were alive, and d that ended it."""
         history = f"FROM {table.history} h WHERE {table.match_history('h', 'o')} AND {table.tenant('h')}"
         return (
             f"{INTO} SELECT %(tenant)s, %(change)s, {part.number}, {table.position(base=str(part.rows))}, o.xmin, "
             f"{table.key_json()}, b.history_id, a.history_id FROM {table.name} o {join} "
-            f"JOIN LATERAL (SELECT h.history_id, h.change_id {history} ORDER BY h.history_id DESC LIMIT 1) a ON true "
+            f"JOIN LATERAL (SELECT h.history_id {history} ORDER BY h.history_id DESC LIMIT 1) a ON true "
             f"JOIN LATERAL (SELECT h.history_id {history} AND NOT h.is_deleted "
             "ORDER BY h.history_id DESC LIMIT 1) b ON true "
+            f"JOIN LATERAL (SELECT h.change_id {history} AND h.history_id > b.history_id "
+            "ORDER BY h.history_id LIMIT 1) d ON true "
             f"WHERE {table.tenant()} AND o.is_deleted AND {where} ORDER BY {table.order()} ON CONFLICT DO NOTHING"
         )
 
     def _restore_children(self, part: PartPlan) -> list[PartPlan]:
+        """Dependants whose life ended in the same change as their parent's."""
         parent = table_of(part.entity)
         grown = []
         for dependant in dependants(part.entity, cascade_also=_all_relations(part.entity)):
-            if dependant.rule is not Rule.CASCADE or not dependant.points_to_key() or not parent.integer_key:
+            if dependant.rule is not Rule.CASCADE:
                 continue
             table = table_of(dependant.child)
             child = self.part_of(dependant.child, Effect.REVERT)
@@ -139,11 +143,11 @@ class Reverter(Freezer):
                     via=dependant.name,
                 )
             join = (
-                f"JOIN changes_frozenrow p ON p.tenant_id = %(tenant)s AND p.change_id = %(change)s "
-                f"AND p.part = {part.number} AND p.position = o.{dependant.column()} "
-                f"JOIN {parent.history} ph ON ph.history_id = p.after_id AND {parent.tenant('ph')}"
+                f"{parent_join(part, dependant)} JOIN {parent.history} pb ON pb.history_id = p.before_id "
+                f"JOIN LATERAL (SELECT h.change_id FROM {parent.history} h WHERE {parent.match_history('h', 'pb')} "
+                f"AND {parent.tenant('h')} AND h.history_id > p.before_id ORDER BY h.history_id LIMIT 1) pd ON true"
             )
-            where = f"a.change_id = ph.change_id AND {self._not_frozen(child, table)}"
+            where = f"d.change_id = pd.change_id AND {self._not_frozen(child, table)}"
             new = self.execute(self._restore_sql(table, child, join, where), hint_rows=0)
             child.rows += new
             if fresh and not new:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -19,6 +20,7 @@ from django.db.models import (
     JSONField,
     Q,
     QuerySet,
+    UUIDField,
 )
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -243,6 +245,8 @@ def _is_foreign(target: Any, value: Any) -> bool:
         return "\x00" in value or not _encodable(value)
     if isinstance(value, bool):
         return not isinstance(target, BooleanField)
+    if isinstance(target, UUIDField):
+        return not isinstance(value, UUID)
     return isinstance(value, float) and isinstance(target, IntegerField)
 
 

@@ -53,10 +53,17 @@ def _still_possible(table: Table, columns: tuple[str, ...]) -> str:
     conditions = [f"({taken(table, constraint)}) IS NULL" for constraint in live_constraints(table.model)]
     for field in governed_parents(table.model):
         parent = table_of(field.remote_field.model)
-        own = " AND ".join(f"q.{quote(column)} = o.{quote(column)}" for column, _ in table.key)
-        same = f" AND NOT ({own})" if parent is table else ""
         conditions.append(
             f"(SELECT q.is_deleted FROM {parent.name} q WHERE {parent.tenant('q')} "
-            f"AND q.{quote(str(field.target_field.column))} = o.{quote(str(field.column))}{same} LIMIT 1) IS NOT TRUE"
+            f"AND q.{quote(str(field.target_field.column))} = o.{quote(str(field.column))}"
+            f"{_not_coming_back(table) if parent is table else ''} LIMIT 1) IS NOT TRUE"
         )
     return f" AND (NOT o.is_deleted OR ({' AND '.join(conditions)}))" if conditions else ""
+
+
+def _not_coming_back(table: Table) -> str:
+    """A parent in the same table counts as gone only if it is not a row of this chunk or of a later one."""
+    return (
+        " AND NOT EXISTS (SELECT FROM changes_frozenrow x WHERE x.tenant_id = %(tenant)s AND x.change_id = %(change)s "
+        f"AND x.part = %(part)s AND x.position > %(lo)s AND {table.match('q', 'x')})"
+    )

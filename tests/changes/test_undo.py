@@ -289,3 +289,15 @@ def test_a_large_restore_needs_agreement_like_a_delete(real_db: Any, operator: A
     outcome = ask(operator, "shop.order", keys_of(made), operation="restore")
     assert outcome.ticket is not None
     assert carry_out(outcome, operator, approver).applied == 12
+
+
+def test_what_was_edited_while_deleted_still_comes_back_with_what_went_along(real_db: Any, operator: Actor) -> None:
+    with acting(operator):
+        made = order_with_items(2)
+    work(ask(operator, "shop.order", keys_of([made])).change)
+    with acting(operator):
+        Order.deleted.filter(pk=made.pk).update(note="looked at in the bin")
+    work(ask(operator, "shop.order", keys_of([made]), operation="restore").change)
+    with acting(operator):
+        assert OrderItem.objects.filter(order=made).count() == 2
+        assert Order.objects.get(pk=made.pk).note == "looked at in the bin"
