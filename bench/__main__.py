@@ -1,4 +1,4 @@
-"""`python -m bench [KEYS…] [--scale 0.1] [--rounds 3]`: measure, print, write var/bench/latest.json."""
+"""`python -m bench [KEYS…] [--scale 0.1] [--rounds 3]`: measure, print, write var/bench/latest.json (a quick look: quick.json)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def main() -> int:
     arguments = _arguments()
     wanted = set(arguments.keys or KEYS)
     # Before the servers replace it: figures belong to the installation, not to their private home.
-    latest = Path(os.environ.get("CUSTODY_HOME") or "var") / "bench" / "latest.json"
+    name = "latest.json" if arguments.scale == 1 else "quick.json"
+    latest = Path(os.environ.get("CUSTODY_HOME") or "var") / "bench" / name
     with staged() as stage:
         import django
 
