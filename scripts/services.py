@@ -99,10 +99,12 @@ def rabbitmq() -> Iterator[dict[str, str]]:
             "RABBITMQ_NODE_PORT": str(port),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1",
         }
-        with server([program], home, "rabbitmq", environment):
-            wait_for(lambda: socket.create_connection(("127.0.0.1", port), 1).close())
-            yield {"TEST_AMQP_URL": f"amqp://guest:guest@127.0.0.1:{port}//"}
-        wait_for(lambda: end_name_server(environment))
+        try:
+            with server([program], home, "rabbitmq", environment):
+                wait_for(lambda: socket.create_connection(("127.0.0.1", port), 1).close())
+                yield {"TEST_AMQP_URL": f"amqp://guest:guest@127.0.0.1:{port}//"}
+        finally:
+            wait_for(lambda: end_name_server(environment))
 
 
 def end_name_server(environment: dict[str, str]) -> None:
