@@ -23,7 +23,7 @@ from audit.adoption.ledger import Ledger
 from audit.adoption.locking import LOCK_TIMEOUT_MS, RETRIED, patiently
 from audit.adoption.operations import GovernTable, add_triggers
 from audit.capture import OPERATIONS
-from audit.names import literal, place, quote
+from audit.names import QualifiedName, literal, place, quote
 from foundation.errors import Conflict, NotFound
 
 BATCH_ROWS = 5_000
@@ -52,18 +52,23 @@ class Progress:
     done: bool
 
 
+def governing_operations(connection: Any, app: str) -> list[GovernTable]:
+    """The newest applied operation of each governed table. Raises NotMigrated."""
+    loader = MigrationLoader(connection)
+    newest: dict[QualifiedName, GovernTable] = {}
+    for (label, name), migration in sorted(loader.disk_migrations.items()):
+        if label == app and (label, name) in loader.applied_migrations:
+            newest |= {o.table: o for o in migration.operations if isinstance(o, GovernTable)}
+    if not newest:
+        raise NotMigrated(app=app)
+    return list(newest.values())
+
+
 def governed_tables(connection: Any, app: str) -> list[AdoptedTable]:
     """The app's tables as its migrations declare them. Raises NotMigrated."""
-    loader = MigrationLoader(connection)
-    found = []
+    operations = governing_operations(connection, app)
     with connection.cursor() as cursor:
-        for (label, name), migration in sorted(loader.disk_migrations.items()):
-            if label == app and (label, name) in loader.applied_migrations:
-                operations = (o for o in migration.operations if isinstance(o, GovernTable))
-                found += [operation.adopted(cursor, app) for operation in operations]
-    if not found:
-        raise NotMigrated(app=app)
-    return found
+        return [operation.adopted(cursor, app) for operation in operations]
 
 
 def write(connection: Any, app: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[Progress]:

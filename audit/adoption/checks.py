@@ -44,17 +44,20 @@ def _table(cursor: Any, model: Any) -> Iterator[CheckMessage]:
 
 
 def _columns(model: Any, columns: set[str]) -> Iterator[CheckMessage]:
+    app = model._meta.app_label
     recorded = {field.column for field in registry.history_of(model).tracked_fields}  # type: ignore[attr-defined]
     for column in sorted(recorded - columns):
         yield Error(
-            f"column {column} is gone, so writes go unrecorded; take it out of models.py and adopt again",
+            f"column {column} is gone, so writes go unrecorded; run manage.py adopt --app {app} --refresh",
             obj=model,
             id="custody.E020",
         )
     mapped = {field.column for field in model._meta.concrete_fields}
     for column in sorted(columns - mapped):
         yield Caution(
-            f"column {column} is new and not recorded; adopt again to include it", obj=model, id="custody.W021"
+            f"column {column} is new and not recorded; run manage.py adopt --app {app} --refresh",
+            obj=model,
+            id="custody.W021",
         )
 
 

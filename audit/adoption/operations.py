@@ -138,8 +138,7 @@ class GovernTable(_DatabaseOnly):
         if not catalog.members(cursor, self.table):
             raise TableGone(table=".".join(self.table))
         adopted = self.adopted(cursor, app_label)
-        cursor.execute("SELECT to_regclass(%s) IS NULL", [place(self.history)])
-        if cursor.fetchone()[0]:
+        if not _exists(cursor, self.history):
             cursor.execute(history_table_v1(adopted))
             cursor.execute(f"GRANT SELECT ON {place(self.history)} TO custody_app")
             cursor.execute(
@@ -204,6 +203,35 @@ class GovernTable(_DatabaseOnly):
         cursor.execute("DELETE FROM custody.adopted_table WHERE schema_name = %s AND table_name = %s", self.table)
 
 
+class RefreshTable(GovernTable):
+    """The table has changed: history gets the columns it lacks, the triggers record what is there now.
+
+    The way back leaves history as wide as it is; only `GovernTable` gives the table back.
+    """
+
+    def describe(self) -> str:
+        return f"Record the columns of {'.'.join(self.table)} as they are now"
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        def step(cursor: Any) -> None:
+            adopted = self.adopted(cursor, app_label)
+            actions = ", ".join(f"ADD COLUMN IF NOT EXISTS {quote(c.place)} {c.type}" for c in adopted.recorded)
+            cursor.execute(f"ALTER TABLE {place(self.history)} {actions}")
+            cursor.execute(
+                "SELECT baseline_done_at IS NULL FROM custody.adopted_table WHERE schema_name = %s AND table_name = %s",
+                self.table,
+            )
+            is_open = cursor.fetchone()[0]
+            for operation in OPERATIONS:
+                cursor.execute(function_v1(adopted, operation, baseline=is_open))
+            add_triggers(cursor, Ledger(cursor, app_label, self.table), self.table)
+
+        patiently(schema_editor.connection, ".".join(self.table), step)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        return None
+
+
 class AllowReverse(_DatabaseOnly):
     """Last in the migration, so first on the way back: refuses to throw history away unasked."""
 
@@ -216,6 +244,11 @@ class AllowReverse(_DatabaseOnly):
 
     def describe(self) -> str:
         return "Keep history unless it was exported"
+
+
+def _exists(cursor: Any, table: QualifiedName) -> bool:
+    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [place(table)])
+    return bool(cursor.fetchone()[0])
 
 
 def add_triggers(cursor: Any, mine: Ledger, table: QualifiedName) -> list[str]:
@@ -246,4 +279,4 @@ def _entry(member: QualifiedName, operation: str) -> str:
     return f"{place(member)} {operation}"
 
 
-__all__ = ["AllowReverse", "Column", "GovernTable", "OpenSchema"]
+__all__ = ["AllowReverse", "Column", "GovernTable", "OpenSchema", "RefreshTable"]

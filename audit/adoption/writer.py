@@ -78,7 +78,7 @@ def _model(model: ModelDesign, options: Options) -> str:
         names = ", ".join(text(f.attname) for f in model.key_fields)
         lines += [f"    pk = models.CompositePrimaryKey({names})"]
     for designed in model.fields:
-        lines += _field(designed)
+        lines += render_field(designed)
     lines += [f"    # {note}" for note in model.notes]
     lines += ["", f"    governance = {_governance(model, options)}", "    history = AdoptedRecords()", ""]
     lines += _meta(model)
@@ -96,7 +96,8 @@ def _doc(relation: Relation) -> str:
     return " ".join(said.split()).replace("\\", "\\\\").replace('"', "'")
 
 
-def _field(designed: FieldDesign) -> list[str]:
+def render_field(designed: FieldDesign) -> list[str]:
+    """Lines of one field in models.py."""
     note = f"  # {designed.note}" if designed.note else ""
     line = f"    {designed.name} = {designed.source}"
     if len(line) <= WIDTH:
@@ -145,9 +146,15 @@ def render_migration(survey: Survey, models: Sequence[ModelDesign], options: Opt
     )
 
 
-def _operation(model: ModelDesign, options: Options) -> str:
+def render_refresh(previous: str, models: Sequence[ModelDesign], options: Options) -> str:
+    """Text of a migration that records changed tables as they are now."""
+    operations = "\n".join(_operation(model, options, call="RefreshTable") for model in models)
+    return _template("refresh.txt").substitute(app=options.app, previous=previous, operations=operations)
+
+
+def _operation(model: ModelDesign, options: Options, call: str = "GovernTable") -> str:
     lines = [
-        "        GovernTable(",
+        f"        {call}(",
         f"            model={text(model.name)},",
         f"            table=({text(model.relation.schema)}, {text(model.relation.name)}),",
         f"            history={text(model.history_table)},",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from audit.adoption import catalog, design, export, installation, state, writer
+from audit import registry
+from audit.adoption import catalog, design, export, installation, refresh, state, writer
 from audit.adoption.survey import Survey, survey, unknown
 from audit.names import QualifiedName, split_table
 from foundation.errors import CustodyError
@@ -39,6 +41,9 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="show what would be written, change nothing")
         parser.add_argument("--apply", action="store_true", help="go on with migrate and baseline")
         parser.add_argument("--export", action="store_true", help="write the app's history to files, then stop")
+        parser.add_argument(
+            "--refresh", action="store_true", help="follow tables that have changed since they were adopted"
+        )
         parser.add_argument("--write-state", metavar="DIR", help="internal: write migration 0001 into the app at DIR")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,7 +51,9 @@ class Command(BaseCommand):
             if options["write_state"]:
                 state.write(options["app"], Path(options["write_state"]))
             elif options["export"]:
-                self._export(options["app"])
+                self._say(export.export(connection, options["app"]))
+            elif options["refresh"]:
+                self._say(refresh.refresh(connection, options["app"]))
             else:
                 self._adopt(options)
         except CustodyError as error:
@@ -124,15 +131,13 @@ class Command(BaseCommand):
             self.stdout.write(f"Next: manage.py migrate {place.app}, then manage.py baseline {place.app}.")
         self.stdout.write("Restart the console to see the tables there.")
 
-    def _export(self, app: str) -> None:
-        for line in export.export(connection, app):
+    def _say(self, lines: Iterable[str]) -> None:
+        for line in lines:
             self.stdout.write(line)
 
 
 def _known_tables() -> dict[QualifiedName, str]:
     """Tables governed by other apps, so that foreign keys can point there."""
-    from audit import registry
-
     return {split_table(model._meta.db_table): model._meta.label for model in registry.entities()}
 
 
