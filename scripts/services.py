@@ -25,6 +25,8 @@ import psycopg
 
 PROJECT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 90.0
+# The record and the main job; the rest runs against the embedded PostgreSQL in `make test`.
+LANE = ["tests/services", "tests/audit", "--ignore=tests/audit/adoption"]
 
 
 class Missing(Exception):
@@ -43,7 +45,7 @@ def main() -> int:
         print(f"services: not installed: {', '.join(missing)}" if missing else "services: all are up", flush=True)
         if "TEST_DATABASE_ADMIN_URL" not in environment or (missing and os.environ.get("CI") == "true"):
             return 1
-        command = [sys.executable, "-m", "pytest", "-m", "services", *sys.argv[1:]]
+        command = [sys.executable, "-m", "pytest", "-m", "services", *(sys.argv[1:] or LANE)]
         return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
 
 

@@ -68,9 +68,11 @@ class Adoption:
     def installed(self, *apps: str) -> Iterator[None]:
         """The adopted apps are part of this process, and `default` is this database."""
         from django.conf import settings
+        from django.contrib import admin
         from django.test import override_settings
 
         sys.path.append(str(self.home / "apps"))
+        pages = dict(admin.site._registry)
         try:
             with (
                 default_database(self.database.name),
@@ -78,6 +80,9 @@ class Adoption:
             ):
                 yield
         finally:
+            # Installing an app gives its models pages; they leave with it.
+            admin.site._registry.clear()
+            admin.site._registry.update(pages)
             sys.path.remove(str(self.home / "apps"))
 
 
