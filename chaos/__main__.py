@@ -6,6 +6,7 @@ One seed gives one plan of faults, requests and edits; what the processes make o
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ QUIET_PATIENCE_S = 180.0
 
 def main() -> int:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing we started stays behind
     began = time.monotonic()
     with Stage(chunk_rows=options.chunk_rows, slow_s=options.slow, naive=options.naive) as stage:
         checker = Checker(stage.admin)

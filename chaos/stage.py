@@ -17,6 +17,7 @@ import psycopg
 import redis
 
 from console.embedded.cluster import Cluster
+from console.embedded.process import leashed
 from console.embedded.roles import APP, OWNER, ensure_roles
 from console.embedded.valkey import Valkey
 
@@ -50,6 +51,7 @@ class Stage:
         self.cluster = Cluster(self.directory, settings=SETTINGS)
         self.valkey = Valkey(self.directory)
         self.programs: dict[str, subprocess.Popen[bytes]] = {}
+        self._starts = 0
         self._passwords = (secrets.token_hex(16), secrets.token_hex(16))
 
     def __enter__(self) -> Stage:
@@ -119,9 +121,12 @@ class Stage:
             "beat": [*celery, "beat", "--pidfile=", "--loglevel", "WARNING"],
             "naive": [sys.executable, "-m", "chaos.naive"],
         }[name.rstrip("12")]
+        self._starts += 1
+        # On a leash: it ends with us. A lock of its own each time, for an orphan of the last one may hold that.
+        leash = leashed(command, lock=self.directory / f"{name}-{self._starts}.lock")
         with open(self.directory / f"{name}.log", "ab") as log:
             self.programs[name] = subprocess.Popen(
-                command,
+                leash,
                 cwd=PROJECT,
                 env=os.environ | self.environment() | {"PGAPPNAME": name},
                 stdout=log,
