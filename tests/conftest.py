@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -107,13 +106,14 @@ def owner(django_db_setup: None, servers: Servers, pytestconfig: pytest.Config) 
 @pytest.fixture
 def real_db(servers: Servers, django_db_blocker: Any) -> Iterator[Any]:
     """A database of this test's own, to commit to; Django's `default` points to it (see RealDatabase)."""
-    from tests.databases import RealDatabase, default_database
+    from tests.databases import database_of_its_own, default_database
 
-    name = f"custody_real_{uuid.uuid4().hex[:12]}"
-    servers.clone(name)
-    with django_db_blocker.unblock(), default_database(name):
-        yield RealDatabase(servers, name)
-    servers.drop(name)
+    with (
+        database_of_its_own(servers, "real") as database,
+        django_db_blocker.unblock(),
+        default_database(database.name),
+    ):
+        yield database
 
 
 @pytest.fixture(scope="session")

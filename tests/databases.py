@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,17 @@ class RealDatabase:
             database=self.name,
         )
         return psycopg.connect(url, autocommit=True)
+
+
+@contextmanager
+def database_of_its_own(servers: Servers, purpose: str) -> Iterator[RealDatabase]:
+    """A clone with a name no other worker uses: test processes share one server. Dropped afterwards."""
+    name = f"custody_{purpose}_{uuid.uuid4().hex[:12]}"
+    servers.clone(name)
+    try:
+        yield RealDatabase(servers, name)
+    finally:
+        servers.drop(name)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from audit import checks, manifest
-from tests.databases import default_database
+from tests.databases import database_of_its_own, default_database
 
 
 def _found() -> set[str]:
@@ -20,19 +20,20 @@ def _found() -> set[str]:
 @pytest.fixture(scope="module")
 def owners_database(servers: Any, django_db_blocker: Any) -> Iterator[None]:
     """One database for all damages, which are rolled back; Django is logged in as its owner."""
-    name = "custody_damages"
-    servers.clone(name)
-    login = psycopg.conninfo.conninfo_to_dict(servers.owner_url(name))
-    settings = connections.settings["default"]
-    before = {key: settings[key] for key in ("USER", "PASSWORD")}
-    with django_db_blocker.unblock(), default_database(name):
+    with (
+        database_of_its_own(servers, "damages") as database,
+        django_db_blocker.unblock(),
+        default_database(database.name),
+    ):
+        settings = connections.settings["default"]
+        before = {key: settings[key] for key in ("USER", "PASSWORD")}
+        login = psycopg.conninfo.conninfo_to_dict(servers.owner_url(database.name))
         settings.update(USER=login["user"], PASSWORD=login["password"])
         connections.close_all()
         try:
             yield
         finally:
             settings.update(before)
-    servers.drop(name)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from psycopg import errors
 
 from foundation.actor import Actor
 from foundation.context import acting
+from tests.databases import database_of_its_own, default_database
 from tests.personas import tags
 
 RECORD = ("audit_event", "shop_historicalusertag")
@@ -71,16 +72,16 @@ ATTEMPTS = [
 @pytest.fixture(scope="module")
 def as_application(servers: Any, django_db_blocker: Any) -> Any:
     """One database for all attempts: none of them leaves anything."""
-    from tests.databases import RealDatabase, default_database
-
-    servers.clone("custody_attempts")
-    database = RealDatabase(servers, "custody_attempts")
-    with django_db_blocker.unblock(), default_database("custody_attempts"), acting(Actor.service("x", tenant_id=1)):
-        tags(2)
-    with database.app() as connection:
-        connection.execute("SELECT set_config('custody.tenant', '1', false)")
-        yield connection
-    servers.drop("custody_attempts")
+    with database_of_its_own(servers, "attempts") as database:
+        with (
+            django_db_blocker.unblock(),
+            default_database(database.name),
+            acting(Actor.service("x", tenant_id=1)),
+        ):
+            tags(2)
+        with database.app() as connection:
+            connection.execute("SELECT set_config('custody.tenant', '1', false)")
+            yield connection
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)

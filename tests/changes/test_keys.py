@@ -19,6 +19,7 @@ from changes.selection import Selection
 from changes.states import State
 from foundation.actor import Actor
 from foundation.context import acting
+from tests.applications import installed
 from tests.databases import RealDatabase
 from tests.journey import ask, carry_out, checksum, undo, work
 
@@ -26,9 +27,14 @@ TABLES = ("testapp_code", "testapp_label", "testapp_line")
 
 
 @pytest.fixture
-def odd(real_db: RealDatabase, settings: Any, operator: Actor) -> Iterator[Any]:
+def odd(real_db: RealDatabase, operator: Actor) -> Iterator[Any]:
     """The models of tests.testapp, their tables made by the owner; the operator at work."""
-    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "tests.testapp"]
+    with installed("tests.testapp"), acting(operator):
+        yield _with_tables(real_db)
+    connections.close_all()
+
+
+def _with_tables(real_db: RealDatabase) -> SimpleNamespace:
     models = [apps.get_model("testapp", name) for name in ("code", "label", "line")]
     here = connections.settings["default"]
     login = {key: here[key] for key in ("USER", "PASSWORD")}
@@ -41,9 +47,7 @@ def odd(real_db: RealDatabase, settings: Any, operator: Actor) -> Iterator[Any]:
     manifest.apply_after_migrate(apps.get_app_config("audit"), "default")
     connections.close_all()
     here.update(login)
-    with acting(operator):
-        yield SimpleNamespace(**{model.__name__: model for model in models})
-    connections.close_all()
+    return SimpleNamespace(**{model.__name__: model for model in models})
 
 
 def codes(odd: Any, *names: str, **columns: Any) -> list[Any]:

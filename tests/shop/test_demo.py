@@ -17,7 +17,7 @@ from foundation.actor import Actor
 from foundation.context import acting
 from shop.demo.scales import SCALES, TENANTS
 from shop.models import BehaviourLog, Customer, Order, OrderItem, UserTag
-from tests.databases import RealDatabase, default_database
+from tests.databases import RealDatabase, database_of_its_own, default_database
 from tests.personas import customer
 from tests.servers import Servers, manage
 
@@ -29,12 +29,10 @@ FIRST = Actor.service("reader", tenant_id=1)
 @pytest.fixture(scope="module")
 def shop(servers: Servers, django_db_blocker: Any) -> Iterator[RealDatabase]:
     """One database with the small scale, for tests that only read."""
-    servers.clone("custody_demo")
-    database = RealDatabase(servers, "custody_demo")
-    manage(database.env | OWNER, "demo", "--scale", "small")
-    with django_db_blocker.unblock(), default_database("custody_demo"):
-        yield database
-    servers.drop("custody_demo")
+    with database_of_its_own(servers, "demo") as database:
+        manage(database.env | OWNER, "demo", "--scale", "small")
+        with django_db_blocker.unblock(), default_database(database.name):
+            yield database
 
 
 def _checksum(owner: psycopg.Connection) -> list[Any]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import polib
-from django.apps import apps
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 
@@ -37,14 +38,17 @@ ERROR_PLACE = "errors"
 def error_sentences() -> set[str]:
     """The sentences of all errors of the house."""
     for config in apps.get_app_configs():
-        if (Path(config.path) / "errors.py").exists() and Path(config.path).parent == Path(settings.BASE_DIR):
-            import_module(f"{config.name}.errors")
-    for name in ("console.embedded.errors", "console.api.errors"):
-        try:
-            import_module(name)
-        except ModuleNotFoundError:
-            continue
+        if Path(config.path).is_relative_to(settings.BASE_DIR) and config.name.split(".")[0] != "tests":
+            _import_whole(config)
     return {kind().sentence for kind in _kinds(CustodyError)} - {""}
+
+
+def _import_whole(config: AppConfig) -> None:
+    """Errors stand beside the code that raises them, in any module: an answer must not hang on what was imported."""
+    skipped = ("__main__", "management", "migrations", "settings", "wsgi", "asgi")
+    for module in walk_packages([config.path], f"{config.name}."):
+        if not any(part in skipped for part in module.name.split(".")):
+            import_module(module.name)
 
 
 def _kinds(base: type[CustodyError]) -> set[type[CustodyError]]:

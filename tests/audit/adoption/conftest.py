@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.databases import RealDatabase, default_database
+from tests.applications import installed
+from tests.databases import RealDatabase, database_of_its_own, default_database
 from tests.servers import PROJECT, Servers
 
 SCHEMAS = Path(__file__).resolve().parent / "schemas"
@@ -67,22 +67,11 @@ class Adoption:
     @contextlib.contextmanager
     def installed(self, *apps: str) -> Iterator[None]:
         """The adopted apps are part of this process, and `default` is this database."""
-        from django.conf import settings
-        from django.contrib import admin
-        from django.test import override_settings
-
         sys.path.append(str(self.home / "apps"))
-        pages = dict(admin.site._registry)
         try:
-            with (
-                default_database(self.database.name),
-                override_settings(INSTALLED_APPS=[*settings.INSTALLED_APPS, *apps]),
-            ):
+            with default_database(self.database.name), installed(*apps):
                 yield
         finally:
-            # Installing an app gives its models pages; they leave with it.
-            admin.site._registry.clear()
-            admin.site._registry.update(pages)
             sys.path.remove(str(self.home / "apps"))
 
 
@@ -95,13 +84,11 @@ def adoption(real_db: RealDatabase, tmp_path: Path) -> Adoption:
 @pytest.fixture(scope="package")
 def odd(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adoption]:
     """The odd schema, adopted once. Tests that write roll back."""
-    name = f"custody_odd_{uuid.uuid4().hex[:12]}"
-    servers.clone(name)
-    adoption = Adoption(RealDatabase(servers, name), tmp_path_factory.mktemp("odd"))
-    adoption.load("odd")
-    adoption.adopt("odd")
-    yield adoption
-    servers.drop(name)
+    with database_of_its_own(servers, "odd") as database:
+        adoption = Adoption(database, tmp_path_factory.mktemp("odd"))
+        adoption.load("odd")
+        adoption.adopt("odd")
+        yield adoption
 
 
 @pytest.fixture
