@@ -152,7 +152,8 @@ GUARDS: list[tuple[Callable[[Any], bool], str]] = [
     (masses_need_a_change, "DELETE FROM audit_governedtable"),
     (
         masses_need_a_change,
-        "CREATE OR REPLACE FUNCTION custody.change_is_running(change bigint) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+        "CREATE OR REPLACE FUNCTION custody.change_covers(change bigint, tenant integer, place text, amount bigint) "
+        "RETURNS boolean LANGUAGE sql AS 'SELECT true'",
     ),
     (keys_stay, "DROP TRIGGER custody_key ON shop_customer"),
     (living_values_are_unique, "DROP INDEX shop_customer_live_email"),
