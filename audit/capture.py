@@ -1,7 +1,11 @@
 """SQL of the capture: statement triggers with transition tables that fill history and events.
 
 One `INSERT … SELECT` of history rows and one audit event per statement, whatever the statement came
-from. Versioned: migrations name `create_v1`; a changed body is a new version, never an edit.
+from. Versioned: a migration names the version of its triggers; a changed body is a new version, never an edit.
+
+1  the first one
+2  reads the changed rows as few times as possible, writes its event itself, and guards the key after the
+   statement: a BEFORE trigger makes PostgreSQL lock every row first, a fifth more WAL for a HOT update
 """
 
 from __future__ import annotations
@@ -11,7 +15,9 @@ from dataclasses import dataclass, field
 
 from audit.names import QualifiedName, literal, place, quote
 
+LATEST = 2
 OPERATIONS = ("insert", "update", "delete", "truncate")
+ACTIONS = {"insert": "insert", "update": "update", "delete": "remove", "truncate": "remove"}
 CODES = {"insert": "+", "update": "~", "delete": "-", "truncate": "-"}
 # A transition table has no statistics, so the planner would plan anew for each single row: the dearest part of it.
 SETTINGS = {"search_path": "pg_catalog, pg_temp", "plan_cache_mode": "force_generic_plan"}
@@ -31,6 +37,7 @@ class CaptureSpec:
     tenant: str | None
     entity: str
     fail_open: bool = False
+    version: int = LATEST
     casts: dict[str, str] = field(default_factory=dict)
 
 
@@ -49,17 +56,17 @@ def trigger_name(operation: str) -> str:
     return f"custody_capture_{operation}"
 
 
-def create_v1(spec: CaptureSpec) -> str:
+def create(spec: CaptureSpec) -> str:
     """Functions and triggers of one table, ENABLE ALWAYS."""
-    parts = [create_function_v1(spec, operation) for operation in OPERATIONS]
-    parts += [create_trigger_v1(spec.table, operation) for operation in OPERATIONS]
+    parts = [create_function(spec, operation) for operation in OPERATIONS]
+    parts += [create_trigger(spec.table, operation) for operation in OPERATIONS]
     if not spec.fail_open:
         parts.append(_key_guard(spec))
     return "\n".join(parts)
 
 
-def drop_v1(spec: CaptureSpec) -> str:
-    """The reverse of `create_v1`."""
+def drop(spec: CaptureSpec) -> str:
+    """The reverse of `create`."""
     lines = [f"DROP TRIGGER IF EXISTS custody_key ON {place(spec.table)};"]
     for operation in OPERATIONS:
         lines.append(f"DROP TRIGGER IF EXISTS {trigger_name(operation)} ON {place(spec.table)};")
@@ -67,7 +74,7 @@ def drop_v1(spec: CaptureSpec) -> str:
     return "\n".join(lines)
 
 
-def create_function_v1(spec: CaptureSpec, operation: str) -> str:
+def create_function(spec: CaptureSpec, operation: str) -> str:
     """The trigger function of one operation."""
     body = _body(spec, operation)
     if spec.fail_open:
@@ -93,7 +100,7 @@ BEGIN
 END $custody$;"""
 
 
-def create_trigger_v1(table: QualifiedName, operation: str) -> str:
+def create_trigger(table: QualifiedName, operation: str) -> str:
     """The statement trigger of one operation. One trigger per operation: transition tables allow one event each."""
     name, where = trigger_name(operation), place(table)
     function = f"custody.{quote(function_name(table, operation))}()"
@@ -114,23 +121,60 @@ def _body(spec: CaptureSpec, operation: str) -> str:
     rows = place(spec.table) if operation == "truncate" else "changed"
     into = ", ".join(quote(column) for column in spec.columns)
     values = ", ".join(f"r.{quote(column)}{spec.casts.get(column, '')}" for column in spec.columns)
-    return f"""  IF NOT EXISTS (SELECT FROM {rows}) THEN RETURN NULL; END IF;
-{_mass(spec, operation)}  tx := pg_current_xact_id();
+    return f"""{_enough(spec, operation, rows)}  tx := pg_current_xact_id();
   event := nextval('public.audit_event_id_seq');
 {_tenant_of_rows(spec, rows)}  INSERT INTO {place(spec.history)}
     (history_date, history_type, history_user_id, history_change_reason, event_id, change_id, xid, {into})
   SELECT at, '{CODES[operation]}', who, why, event, change, tx, {values} FROM {rows} r;
   GET DIAGNOSTICS amount = ROW_COUNT;
-{_before_state(spec, operation)}  PERFORM custody.record_event(event, at, tx, {literal(".".join(spec.table))}, {literal(spec.entity)},
-    '{CODES[operation]}', amount, c, tenant, before);"""
+{_before_state(spec, operation)}{_record(spec, operation)}"""
 
 
-def _mass(spec: CaptureSpec, operation: str) -> str:
-    """Over the row limit? Asked before the history is written; counting is cheap beside it."""
-    if operation not in ("update", "delete"):
-        return ""
+def _enough(spec: CaptureSpec, operation: str, rows: str) -> str:
+    """Nothing changed, nothing to record; too much changed, and the statement is refused before its history costs anything."""
+    table = literal(".".join(spec.table))
+    limited = operation in ("update", "delete")
+    if spec.version == 1:
+        return f"  IF NOT EXISTS (SELECT FROM {rows}) THEN RETURN NULL; END IF;\n" + (_mass(table) if limited else "")
+    if not limited:
+        return f"  IF NOT EXISTS (SELECT FROM {rows}) THEN RETURN NULL; END IF;\n"
+    return f"""  SELECT count(*) INTO amount FROM (SELECT FROM changed LIMIT 2) few;
+  IF amount = 0 THEN RETURN NULL; END IF;
+  IF amount > 1 THEN
+    amount := custody.row_limit({table}, change);
+    IF amount IS NOT NULL AND EXISTS (SELECT FROM changed OFFSET amount) THEN
+      PERFORM custody.refuse_mass({table}, (SELECT count(*) FROM changed), c);
+    END IF;
+  END IF;
+"""
+
+
+def _record(spec: CaptureSpec, operation: str) -> str:
+    """The event. A running change is asked now, with the true count, whether it froze so many rows."""
+    table, code = literal(".".join(spec.table)), CODES[operation]
+    if spec.version == 1:
+        return (
+            f"  PERFORM custody.record_event(event, at, tx, {table}, {literal(spec.entity)},\n"
+            f"    '{code}', amount, c, tenant, before);"
+        )
+    limited = operation in ("update", "delete")
+    ask = f"  IF amount > 1 THEN PERFORM custody.refuse_mass({table}, amount, c); END IF;\n" if limited else ""
+    return f"""{ask}  INSERT INTO public.audit_event (
+    id, event_id, occurred_at, xid, target_table, entity, operation, action, affected_rows, operator_id, person_id,
+    operator_name, tenant_id, ip, trace_id, request_id, change_id, channel, decision_id, reason, db_role,
+    application, before_state, facts
+  ) VALUES (
+    event, gen_random_uuid(), at, tx, {table}, {literal(spec.entity)}, '{code}',
+    coalesce(c->>'action', '{ACTIONS[operation]}'), amount, who, (c->>'person')::bigint,
+    coalesce(c->>'name', session_user), tenant, (c->>'ip')::inet, coalesce(c->>'trace', ''),
+    coalesce(c->>'request', ''), change, coalesce(c->>'channel', 'sql'), (c->>'decision')::uuid,
+    coalesce(why, ''), session_user, coalesce(current_setting('application_name', true), ''), before, NULL
+  );"""
+
+
+def _mass(table: str) -> str:
     return f"""  IF EXISTS (SELECT FROM changed OFFSET 1) THEN
-    PERFORM custody.refuse_mass({literal(".".join(spec.table))}, (SELECT count(*) FROM changed), c);
+    PERFORM custody.refuse_mass({table}, (SELECT count(*) FROM changed), c);
   END IF;
 """
 
@@ -195,14 +239,15 @@ def _fail_open(spec: CaptureSpec, operation: str, body: str) -> str:
 
 
 def _key_guard(spec: CaptureSpec) -> str:
-    """Old and new rows are told apart by key, so a key never changes. Costs nothing unless a key is SET."""
+    """Old and new rows are told apart by key, so a key never changes."""
+    timing = "BEFORE" if spec.version == 1 else "AFTER"
     keys = spec.key if spec.tenant is None else (spec.tenant, *spec.key)
     columns = ", ".join(quote(k) for k in keys)
     moved = " OR ".join(f"OLD.{quote(k)} IS DISTINCT FROM NEW.{quote(k)}" for k in keys)
     where = place(spec.table)
     return f"""
 DROP TRIGGER IF EXISTS custody_key ON {where};
-CREATE TRIGGER custody_key BEFORE UPDATE OF {columns} ON {where} FOR EACH ROW WHEN ({moved})
+CREATE TRIGGER custody_key {timing} UPDATE OF {columns} ON {where} FOR EACH ROW WHEN ({moved})
   EXECUTE FUNCTION custody.refuse_key_change();
 ALTER TABLE {where} ENABLE ALWAYS TRIGGER custody_key;"""
 

@@ -98,7 +98,7 @@ def _capture(cursor: Any, model: Any, spec: capture.CaptureSpec, operation: str)
         return
     if found.enabled != "A":
         yield Error(f"capture trigger for {operation} is not ENABLE ALWAYS", obj=model, id="custody.E013")
-    expected = capture.create_function_v1(spec, operation).split("$custody$")[1]
+    expected = capture.create_function(spec, operation).split("$custody$")[1]
     if found.body != expected or not found.is_definer or set(found.settings) != SETTINGS:
         yield Error(f"capture function for {operation} differs from its migration", obj=model, id="custody.E014")
 

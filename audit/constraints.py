@@ -51,7 +51,7 @@ class DatabaseDeclaration(BaseConstraint):
 class Capture(DatabaseDeclaration):
     """Statement triggers that write history and one event per statement. See `audit.capture`."""
 
-    fields_of = ("history_table", "columns", "key", "tenant", "entity", "fail_open")
+    fields_of = ("history_table", "columns", "key", "tenant", "entity", "fail_open", "version")
 
     history_table: str
     columns: tuple[str, ...]
@@ -59,6 +59,7 @@ class Capture(DatabaseDeclaration):
     tenant: str | None
     entity: str
     fail_open: bool
+    version: int | None
 
     def spec(self, table: str) -> capture.CaptureSpec:
         return capture.CaptureSpec(
@@ -69,13 +70,14 @@ class Capture(DatabaseDeclaration):
             tenant=self.tenant,
             entity=self.entity,
             fail_open=bool(self.fail_open),
+            version=self.version or 1,
         )
 
     def create_sql(self, model: Any, schema_editor: Any) -> str:
-        return capture.create_v1(self.spec(model._meta.db_table))
+        return capture.create(self.spec(model._meta.db_table))
 
     def remove_sql(self, model: Any, schema_editor: Any) -> str:
-        return capture.drop_v1(self.spec(model._meta.db_table))
+        return capture.drop(self.spec(model._meta.db_table))
 
 
 class TenantKey(DatabaseDeclaration):

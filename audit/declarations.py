@@ -12,6 +12,7 @@ from typing import Any
 from django.db import models
 from django.db.models.fields.related import lazy_related_operation
 
+from audit.capture import LATEST
 from audit.constraints import Capture, FillFactor, TenantForeignKey, TenantKey, TenantPolicy
 
 
@@ -39,6 +40,7 @@ def _capture(model: Any, stem: str) -> Capture:
         tenant="tenant_id" if model.governance.tenant else None,
         entity=model._meta.label_lower,
         fail_open=model.governance.fail_open,
+        version=LATEST,
     )
 
 

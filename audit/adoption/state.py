@@ -16,7 +16,7 @@ from django.db.migrations.state import ModelState
 from django.db.migrations.writer import MigrationWriter
 
 NAME = "0001_adopt"
-RECORD = ("audit", "0002_events")
+RECORD = ("audit", "0003_covered_rows")
 
 
 def write(app_label: str, directory: Path) -> None:

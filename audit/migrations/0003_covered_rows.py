@@ -1,14 +1,18 @@
-"""A running change opens the row limit for what it froze only."""
+"""A running change opens the row limit for what it froze only; what every statement asks becomes cheaper."""
 
 from pathlib import Path
 
 from django.db import migrations
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
-BEFORE = (SQL / "events_v1.sql").read_text()
-REFUSE_MASS = BEFORE[
-    BEFORE.index("CREATE FUNCTION custody.refuse_mass") : BEFORE.index("CREATE FUNCTION custody.record_event")
-]
+
+
+def before(file: str, function: str) -> str:
+    """The function as an earlier file wrote it."""
+    text = (SQL / file).read_text()
+    start = text.index(f"CREATE FUNCTION custody.{function}(")
+    end = text.index("END $f$;", start) + len("END $f$;")
+    return text[start:end].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
 
 
 class Migration(migrations.Migration):
@@ -18,8 +22,10 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             [(SQL / "events_v2.sql").read_text()],
             [
-                REFUSE_MASS.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"),
+                before("events_v1.sql", "refuse_mass"),
+                before("functions_v1.sql", "trusted_context"),
                 "DROP FUNCTION custody.change_covers(bigint, integer, text, bigint)",
+                "DROP FUNCTION custody.row_limit(text, bigint)",
             ],
         )
     ]

@@ -20,3 +20,22 @@ BEGIN
       HINT = 'Ask with "New change" in the console or POST /api/v1/changes/.';
   END IF;
 END $f$;
+
+-- How many rows of a table this login may change at once; NULL where nobody limits it here: the owner, or a change
+-- that runs, which is asked afterwards what it covers.
+CREATE FUNCTION custody.row_limit(place text, change bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
+BEGIN
+  IF pg_has_role(session_user, 'custody_owner', 'MEMBER') OR custody.change_is_running(change) THEN RETURN NULL; END IF;
+  RETURN (SELECT t.row_limit FROM public.audit_governedtable t WHERE t.table_name = place);
+END $f$;
+
+-- The same rule as before, in SQL with its names bound, so that it is inlined: it is asked by every statement.
+CREATE OR REPLACE FUNCTION custody.trusted_context() RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE
+  WHEN nullif(current_setting('custody.context', true), '') IS NULL THEN '{}'::jsonb
+  WHEN pg_has_role(session_user, 'custody_owner', 'MEMBER')
+    THEN current_setting('custody.context', true)::jsonb - 'tenant'
+  WHEN pg_has_role(session_user, 'custody_app', 'MEMBER') THEN current_setting('custody.context', true)::jsonb
+  ELSE '{}'::jsonb END;

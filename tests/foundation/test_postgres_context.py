@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
+from psycopg.pq import TransactionStatus
 
 from access.models import Tenant
 from foundation.actor import Actor
@@ -185,3 +187,102 @@ def test_a_durable_block_waits_for_the_disk(real_db: Any) -> None:
         assert _one("SHOW synchronous_commit") == "on"
         assert _tenant() == "1"
     assert _one("SHOW synchronous_commit") == "off"
+
+
+class TestOneMessage:
+    """BEGIN, the context and the first statement travel together, and nobody can tell from the outside."""
+
+    @pytest.fixture
+    def sent(self, real_db: Any) -> Iterator[list[str]]:
+        """What the server was sent, as its own log of statements would show: one entry per message."""
+        texts: list[str] = []
+
+        def listen(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+            texts.append(sql)
+            return execute(sql, params, many, context)
+
+        connection.ensure_connection()
+        connection.execute_wrappers.append(listen)
+        yield texts
+        connection.execute_wrappers.remove(listen)
+
+    def test_the_first_statement_carries_begin_and_context(self, sent: list[str]) -> None:
+        with acting(FIRST), transaction.atomic():
+            assert _tenant() == "1"
+            assert _one("SELECT 7") == 7
+        assert [text.startswith("BEGIN; SELECT set_config('custody.context'") for text in sent] == [True, False]
+
+    def test_every_statement_of_the_transaction_commits_or_goes_together(self, real_db: Any) -> None:
+        with pytest.raises(ZeroDivisionError), acting(FIRST), transaction.atomic():
+            customer()
+            customer()
+            _ = 1 / 0
+        with acting(FIRST), transaction.atomic():
+            assert Customer.objects.count() == 0
+            customer()
+        with acting(FIRST):
+            assert Customer.objects.count() == 1
+
+    @pytest.mark.parametrize("statement", ["SELEC 1", "SELECT 1/0", "SELECT * FROM nowhere"])
+    def test_a_first_statement_that_fails_leaves_a_usable_connection(self, real_db: Any, statement: str) -> None:
+        with acting(FIRST):
+            with pytest.raises(DatabaseError), transaction.atomic():
+                _one(statement)
+            assert connection.connection.info.transaction_status == TransactionStatus.IDLE
+            with pytest.raises(ZeroDivisionError), transaction.atomic():
+                customer()
+                _ = 1 / 0
+            assert Customer.objects.count() == 0
+
+    def test_after_a_first_statement_with_a_wrong_word_nothing_slips_out_of_the_transaction(self, real_db: Any) -> None:
+        with pytest.raises(ZeroDivisionError), acting(FIRST), transaction.atomic():
+            with pytest.raises(DatabaseError):
+                _one("SELEC 1")
+            connection.connection.execute("CREATE TEMPORARY TABLE past_the_wrapper ()")
+            _ = 1 / 0
+        assert _one("SELECT to_regclass('past_the_wrapper')") is None
+
+    def test_values_with_percent_signs_and_quotes_arrive_as_they_are(self, real_db: Any) -> None:
+        nasty = "100 % \\ %s '; DROP TABLE shop_customer; --"
+        with acting(FIRST, reason=nasty), transaction.atomic():
+            assert _one("SELECT %s::text", nasty) == nasty
+            assert _told()["reason"] == nasty
+        with acting(FIRST, reason=nasty), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('custody.context')::jsonb->>'reason', '%'")
+            assert cursor.fetchone() == (nasty, "%")
+
+    def test_rows_description_and_count_are_the_statements_own(self, real_db: Any) -> None:
+        with acting(FIRST), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT n AS answer FROM generate_series(1, 3) n")
+            assert ([column.name for column in cursor.description], cursor.rowcount) == (["answer"], 3)
+            assert cursor.fetchall() == [(1,), (2,), (3,)]
+        with acting(FIRST):
+            customer()
+            with transaction.atomic():
+                assert Customer.objects.update(name="x") == 1
+
+    def test_many_values_and_read_in_pieces_as_the_first_statement(self, real_db: Any) -> None:
+        with acting(FIRST):
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.executemany("SELECT set_config('custody.test', %s, true)", [["a"], ["b"]])
+                assert _tenant() == "1"
+            for _ in range(5):
+                customer()
+            with transaction.atomic():
+                assert len(list(Customer.objects.iterator(chunk_size=2))) == 5
+            with transaction.atomic():
+                assert Customer.objects.count() == 5
+                assert len(list(Customer.objects.iterator(chunk_size=2))) == 5
+
+    def test_without_atomic_a_transaction_of_ones_own_begins_anew_after_each_commit(self, real_db: Any) -> None:
+        with acting(FIRST):
+            transaction.set_autocommit(False)
+            try:
+                customer()
+                transaction.commit()
+                customer()
+                transaction.rollback()
+                assert Customer.objects.count() == 1
+                transaction.rollback()
+            finally:
+                transaction.set_autocommit(True)
