@@ -240,12 +240,13 @@ def _captured(cursor: Any, change: Change, table: str) -> int:
 def _list_skipped(change: Change, part: ChangePart, lo: int, hi: int) -> None:
     """Rows of the range that this change did not touch, each with the reason that can be seen."""
     table = table_of(registry.entity(part.entity))
+    reasons = REGISTRY[change.operation].skip_sql(table, part)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO changes_skippedrow (tenant_id, change_id, part, position, key, reason, detail) "
             "SELECT %(tenant)s, %(change)s, %(part)s, r.position, r.key, "
             f"CASE WHEN NOT EXISTS (SELECT FROM {table.name} o WHERE {table.match()} AND {table.tenant()}) "
-            f"THEN '{SkipReason.GONE}' ELSE '{SkipReason.CHANGED}' END, '' FROM changes_frozenrow r "
+            f"THEN '{SkipReason.GONE}' {reasons} ELSE '{SkipReason.CHANGED}' END, '' FROM changes_frozenrow r "
             "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
             "AND r.position > %(lo)s AND r.position <= %(hi)s AND NOT EXISTS ("
             f"SELECT FROM {table.name} o JOIN {table.history} h ON {table.match_history()} "

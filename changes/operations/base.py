@@ -15,6 +15,13 @@ from changes.tables import Table
 Freeze = Callable[[Change, Selection | None, frozenset[str]], Plan]
 # (table, part) -> the UPDATE of one chunk, over the frozen rows r with position in (lo, hi]
 ChunkSql = Callable[[Table, ChangePart], str]
+# (table, part) -> WHEN branches that say why the row of frozen row r, which is there, was left alone
+SkipSql = Callable[[Table, ChangePart], str]
+
+
+def changed_since(table: Table, part: ChangePart) -> str:
+    """No other reason than that the row is no longer what was frozen."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,7 @@ class OperationKind:
     deepest_first   dependants are changed before what they depend on
     needs_selection the caller names rows; an undo names a change instead
     live_rows       works on live rows; otherwise on the recycle bin
+    skip_sql        further reasons why a row is left alone
     """
 
     freeze: Freeze
@@ -31,6 +39,7 @@ class OperationKind:
     deepest_first: bool
     needs_selection: bool = True
     live_rows: bool = True
+    skip_sql: SkipSql = changed_since
 
     def rows(self, selection: Selection) -> Any:
         """The queryset the operation may select from."""

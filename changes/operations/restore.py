@@ -21,5 +21,9 @@ def freeze(change: Change, selection: Selection | None, cascade_also: frozenset[
 
 
 KIND = OperationKind(
-    freeze=freeze, chunk_sql=partial(revert.chunk_sql, before=revert.named), deepest_first=False, live_rows=False
+    freeze=freeze,
+    chunk_sql=partial(revert.chunk_sql, before=revert.named),
+    deepest_first=False,
+    live_rows=False,
+    skip_sql=revert.skip_sql,
 )

@@ -12,6 +12,7 @@ from audit.names import quote
 from changes.models import ChangePart
 from changes.relations import governed_parents
 from changes.reverting import live_constraints, taken, unchanged
+from changes.states import SkipReason
 from changes.tables import Table, table_of
 
 
@@ -42,23 +43,46 @@ def chunk_sql(table: Table, part: ChangePart, before: Callable[[Table], str]) ->
     )
 
 
+def skip_sql(table: Table, part: ChangePart) -> str:
+    """A row that is still what the change left, and still did not come back, has a value or a parent in its way."""
+    columns = tuple(part.columns)
+    obstacles = _obstacles(table, columns)
+    if not obstacles:
+        return ""
+    cases = " ".join(f"WHEN {stands} THEN '{reason}'" for reason, stands in obstacles)
+    why = (
+        f"(SELECT CASE {cases} END FROM {table.name} o JOIN {table.history} a ON a.history_id = r.after_id "
+        f"WHERE {table.match()} AND {table.tenant()} AND o.is_deleted AND {unchanged(columns)})"
+    )
+    return f"WHEN {why} IS NOT NULL THEN {why}"
+
+
 def _still_possible(table: Table, columns: tuple[str, ...]) -> str:
-    """What the freeze found possible must still be: values free, parents alive. A live row goes, and needs neither.
+    """What the freeze found possible must still be: values free, parents alive. A live row goes, and needs neither."""
+    obstacles = " OR ".join(stands for _, stands in _obstacles(table, columns))
+    return f" AND (NOT o.is_deleted OR NOT ({obstacles}))" if obstacles else ""
+
+
+def _obstacles(table: Table, columns: tuple[str, ...]) -> list[tuple[SkipReason, str]]:
+    """What can stand against a row that becomes alive: conditions over row o that are true or false, never NULL.
 
     Scalar subqueries on purpose: the planner keeps them as index probes per row, where an anti-join over a
     chunk would read the other table whole.
     """
     if "is_deleted" not in columns:
-        return ""
-    conditions = [f"({taken(table, constraint)}) IS NULL" for constraint in live_constraints(table.model)]
+        return []
+    found = [
+        (SkipReason.UNIQUE, f"({taken(table, constraint)}) IS NOT NULL") for constraint in live_constraints(table.model)
+    ]
     for field in governed_parents(table.model):
         parent = table_of(field.remote_field.model)
-        conditions.append(
+        gone = (
             f"(SELECT q.is_deleted FROM {parent.name} q WHERE {parent.tenant('q')} "
             f"AND q.{quote(str(field.target_field.column))} = o.{quote(str(field.column))}"
-            f"{_not_coming_back(table) if parent is table else ''} LIMIT 1) IS NOT TRUE"
+            f"{_not_coming_back(table) if parent is table else ''} LIMIT 1) IS TRUE"
         )
-    return f" AND (NOT o.is_deleted OR ({' AND '.join(conditions)}))" if conditions else ""
+        found.append((SkipReason.PARENT, gone))
+    return found
 
 
 def _not_coming_back(table: Table) -> str:

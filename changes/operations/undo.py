@@ -26,4 +26,5 @@ KIND = OperationKind(
     deepest_first=False,
     needs_selection=False,
     live_rows=False,
+    skip_sql=revert.skip_sql,
 )

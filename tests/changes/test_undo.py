@@ -152,10 +152,17 @@ class TestConflicts:
         with acting(operator):
             asked = gate.request_undo(done.pk, actor=operator, reason=REASON)
         make: Callable[[Actor], str] = getattr(self, conflict)
-        make(operator)
+        reason = make(operator)
         back = work(asked.change)
         assert (back.state, back.applied, back.skipped) == (State.DONE, 3, 1)
-        assert set(self.reasons(operator, back)) == {self.rows[0].pk}
+        assert self.reasons(operator, back) == {self.rows[0].pk: reason}
+
+    def test_a_parent_that_goes_after_the_freeze_is_the_reason_given(self, done: Change, operator: Actor) -> None:
+        with acting(operator):
+            asked = gate.request_undo(done.pk, actor=operator, reason=REASON)
+        work(ask(operator, "shop.customer", keys_of([self.rows[0].customer])).change)
+        back = work(asked.change)
+        assert (back.applied, set(self.reasons(operator, back).values())) == (0, {"parent_deleted"})
 
     def test_a_row_that_was_removed_is_reported(self, real_db: Any, done: Change, operator: Actor) -> None:
         with real_db.owner() as owner:
