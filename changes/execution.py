@@ -36,13 +36,16 @@ def get(change_id: int) -> Change:
     return change
 
 
-def move(change: Change, to: State, **columns: Any) -> None:
+def move(change: Change, to: State, *, seen: str | None = None, **columns: Any) -> None:
     """Take a step of the published graph, if the change still stands where a step to `to` begins.
+
+    `seen` is the state the caller has decided on; any other one is refused then.
 
     Raises WrongState when it does not, also when somebody else was faster.
     """
     sources = [state for state, targets in ALLOWED.items() if to in targets]
-    moved = Change.objects.filter(pk=change.pk, state__in=sources).update(state=to, **columns)
+    begins = [source for source in sources if seen in (None, source)]
+    moved = Change.objects.filter(pk=change.pk, state__in=begins).update(state=to, **columns)
     if not moved:
         now = Change.objects.filter(pk=change.pk).first()
         raise WrongState(
@@ -60,7 +63,7 @@ def clear(change: Change, *, by: str) -> None:
 
 
 def start(change_id: int, *, actor: Actor) -> Change:
-    """Start a cleared change, or continue a failed one; workers are woken after the commit.
+    """Start a cleared change, or go on with a paused or failed one; workers are woken after the commit.
 
     Raises WrongState, NewDependants, SchemaMoved.
     """
@@ -69,16 +72,27 @@ def start(change_id: int, *, actor: Actor) -> Change:
     with durable():
         _same_schema(change)
         _no_new_dependants(change)
-        fresh = change.state != State.FAILED
-        move(change, State.RUNNING, started_at=Now(), started_by=actor.name, error="")
-        if fresh:
+        before = change.state
+        since = {} if before == State.PAUSED else {"started_at": Now(), "started_by": actor.name}
+        move(change, State.RUNNING, seen=before, error="", **since)
+        if before == State.CLEARED:
             lanes.open_lanes(change)
-        else:
+        elif before == State.FAILED:
             Lane.objects.filter(change_id=change.pk, state=Lane.State.FAILED).update(
                 state=Lane.State.OPEN, attempts=0, worker="", limit=0
             )
-        record.note(change, "change.started", rows=change.rows_total)
+        record.note(change, "change.resumed" if before == State.PAUSED else "change.started", rows=change.rows_total)
         transaction.on_commit(lambda: wake(change))
+    return change
+
+
+def pause(change_id: int, *, actor: Actor) -> Change:
+    """Hold a running change after the chunks in work; `start` lets it go on, `cancel` ends it. Raises WrongState."""
+    change = get(change_id)
+    enforce(actor, "change.pause", f"C-{change.pk}")
+    with durable():
+        move(change, State.PAUSED)
+        record.note(change, "change.paused")
     return change
 
 

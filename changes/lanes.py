@@ -30,8 +30,11 @@ SPLIT_ROWS = 50_000
 ATTEMPTS = 8
 
 # A lane somebody may take now: free or left behind, and no lane of an earlier step is unfinished or failed.
+# Of a paused change nobody takes one.
 CLAIMABLE = """
 l.tenant_id = %(tenant)s AND l.change_id = %(change)s AND l.state = 'open'
+AND EXISTS (SELECT FROM changes_change c WHERE c.tenant_id = l.tenant_id AND c.id = l.change_id
+               AND c.state IN ('running', 'cancelling'))
 AND (l.worker = '' OR l.heartbeat_at < clock_timestamp() - make_interval(secs => %(stale)s))
 AND NOT EXISTS (SELECT FROM changes_lane e WHERE e.tenant_id = l.tenant_id AND e.change_id = l.change_id
                    AND e.step < l.step AND e.state IN ('open', 'failed'))
@@ -52,7 +55,7 @@ GUARDS = (
 
 
 class LaneLost(Exception):
-    """Another worker has claimed the lane since; this one stops without a trace."""
+    """Another worker has claimed the lane since, or the change was paused; this one stops without a trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,9 @@ def _chunk(change: Change, held: Claim, *, inline: bool) -> bool:
             "SELECT state FROM changes_change WHERE tenant_id = %s AND id = %s FOR SHARE", [change.tenant_id, change.pk]
         )
         state = cursor.fetchone()[0]
+    if state == State.PAUSED:
+        release(held)
+        return False
     if state != State.RUNNING:
         lane.state = Lane.State.STOPPED if state == State.CANCELLING else lane.state
         lane.save(update_fields=["state"])

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from audit.fields import XidField
-from changes.states import ACTIVE, Effect, Operation, SkipReason, State
+from changes.states import UNFINISHED, Effect, Operation, SkipReason, State
 
 # The application never removes what the engine keeps.
 KEPT = frozenset({"SELECT", "INSERT", "UPDATE"})
@@ -82,7 +82,8 @@ class Change(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["tenant_id", "undo_of"],
-                condition=Q(undo_of__isnull=False) & Q(state__in=[State.FROZEN, State.WAITING, State.CLEARED, *ACTIVE]),
+                condition=Q(undo_of__isnull=False)
+                & Q(state__in=[State.FROZEN, State.WAITING, State.CLEARED, *UNFINISHED]),
                 name="changes_change_one_open_undo",
             ),
             TenantKey(name="changes_change_tenant_key"),

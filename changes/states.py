@@ -15,6 +15,7 @@ class State(TextChoices):
     WAITING = "waiting", _("waiting for approval")
     CLEARED = "cleared", _("ready to start")
     RUNNING = "running", _("running")
+    PAUSED = "paused", _("paused")
     CANCELLING = "cancelling", _("stopping")
     DONE = "done", _("done")
     CANCELLED = "cancelled", _("stopped")
@@ -31,8 +32,10 @@ ALLOWED: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.CLEARED, State.REFUSED}),
     # cleared -> running: a person started it; -> refused: called off before it began
     State.CLEARED: frozenset({State.RUNNING, State.REFUSED}),
-    # running -> done: verified; -> cancelling: somebody stopped it; -> failed: it cannot go on by itself
-    State.RUNNING: frozenset({State.DONE, State.CANCELLING, State.FAILED}),
+    # running -> done: verified; -> paused, cancelling: somebody held or stopped it; -> failed: it cannot go on by itself
+    State.RUNNING: frozenset({State.DONE, State.PAUSED, State.CANCELLING, State.FAILED}),
+    # paused -> running: somebody lets it go on; -> cancelling: somebody stops it for good
+    State.PAUSED: frozenset({State.RUNNING, State.CANCELLING}),
     # cancelling -> cancelled: the last chunk ended; -> done: it had ended before
     State.CANCELLING: frozenset({State.CANCELLED, State.DONE, State.FAILED}),
     # failed -> running: somebody continues it
@@ -42,7 +45,9 @@ ALLOWED: dict[State, frozenset[State]] = {
     State.REFUSED: frozenset(),
 }
 
+# Workers look at these; a paused change has begun and not ended, but nobody works on it.
 ACTIVE = (State.RUNNING, State.CANCELLING)
+UNFINISHED = (*ACTIVE, State.PAUSED)
 UNDOABLE = (State.DONE, State.CANCELLED, State.FAILED)
 
 

@@ -31,7 +31,7 @@ class Nothing(Body):
 class ChangeStart(ApiView):
     @operation(
         "startChange",
-        "Start an approved change, or continue a failed one",
+        "Start an approved change, or go on with a paused or failed one",
         takes=Nothing,
         gives=ChangeWhole,
         status=202,
@@ -42,6 +42,23 @@ class ChangeStart(ApiView):
         read(Nothing, request.data)
         open_change(self, change_id)
         execution.start(change_id, actor=self.actor)
+        return _now(change_id)
+
+
+class ChangePause(ApiView):
+    @operation(
+        "pauseChange",
+        "Hold a running change after the chunks in work; start lets it go on",
+        takes=Nothing,
+        gives=ChangeWhole,
+        status=202,
+        errors=(engine.ChangeNotFound, engine.WrongState),
+        tag="changes",
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        read(Nothing, request.data)
+        open_change(self, change_id)
+        execution.pause(change_id, actor=self.actor)
         return _now(change_id)
 
 

@@ -62,6 +62,17 @@ def start(request: HttpRequest, change_id: int) -> HttpResponse:
     return redirect(inbox.url(found(change_id)))
 
 
+@require_POST
+def pause(request: HttpRequest, change_id: int) -> HttpResponse:
+    """Hold it after the batch in hand; nothing is lost, so nobody is asked twice."""
+    try:
+        execution.pause(change_id, actor=actor_of(request))
+        messages.success(request, _("It pauses after the batch in hand."))
+    except Conflict as error:
+        messages.error(request, str(error))
+    return redirect(inbox.url(found(change_id)))
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: HttpRequest, change_id: int) -> HttpResponse:
     """Asked first (the dialog, or this page without script), then stopped after the batch in hand."""

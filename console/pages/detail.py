@@ -20,7 +20,7 @@ from changes import drift, sampling
 from changes.models import Change, ChangePart, SkippedRow
 from changes.progress import progress
 from changes.selection import Selection
-from changes.states import ACTIVE, State
+from changes.states import UNFINISHED, State
 from console.admin import columns
 from console.pages import inbox
 from console.pages.labels import plural, record_url, table
@@ -36,7 +36,7 @@ from foundation.errors import CustodyError
 
 DRIFT_TIMEOUT_MS = "2000"
 ACTIVITY_LIMIT, LEFT_LIMIT, SAMPLE_SIZE, KEYS_TOLD = 200, 20, 5, 100
-STARTED = (*ACTIVE, State.DONE, State.CANCELLED, State.FAILED)
+STARTED = (*UNFINISHED, State.DONE, State.CANCELLED, State.FAILED)
 ENDED = (State.DONE, State.CANCELLED, State.FAILED)
 
 
@@ -90,8 +90,9 @@ def _selection_text(change: Change) -> str:
 def _buttons(change: Change, actor: Actor) -> dict[str, bool]:
     """What the viewer may do now; the verbs ask again."""
     return {
-        "may_start": change.state in (State.CLEARED, State.FAILED) and allowed(actor, "change.start"),
-        "may_cancel": change.state == State.RUNNING and allowed(actor, "change.cancel"),
+        "may_start": change.state in (State.CLEARED, State.PAUSED, State.FAILED) and allowed(actor, "change.start"),
+        "may_pause": change.state == State.RUNNING and allowed(actor, "change.pause"),
+        "may_cancel": change.state in (State.RUNNING, State.PAUSED) and allowed(actor, "change.cancel"),
         "may_undo": change.state in ENDED and bool(change.applied) and allowed(actor, "change.undo"),
         "waits_for_start": change.state == State.CLEARED,
     }

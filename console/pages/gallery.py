@@ -16,7 +16,7 @@ from console.presenters.sample import sample
 
 NOW = datetime(2026, 3, 12, 14, 30, tzinfo=UTC)
 DIGEST = "7f3a91c20be4d85e" * 4
-STATES = ("draft", "waiting", "cleared", "running", "cancelling", "done", "cancelled", "failed", "refused")
+STATES = ("draft", "waiting", "cleared", "running", "paused", "cancelling", "done", "cancelled", "failed", "refused")
 
 
 def gallery(request: HttpRequest) -> HttpResponse:

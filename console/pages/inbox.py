@@ -13,12 +13,12 @@ from django.utils import timezone
 from access.enforcement import allowed
 from approvals.models import Ticket, Vote
 from changes.models import Change
-from changes.states import ACTIVE, State
+from changes.states import UNFINISHED, State
 from console.pages.labels import plural
 from console.presenters.rows import ChangeFacts, ChangeRow, change_row
 from foundation.actor import Actor
 
-OPEN = (State.FROZEN, State.WAITING, State.CLEARED, *ACTIVE, State.FAILED)
+OPEN = (State.FROZEN, State.WAITING, State.CLEARED, *UNFINISHED, State.FAILED)
 NOTHING = Q(pk__in=())
 
 

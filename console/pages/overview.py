@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from access.enforcement import allowed
 from audit.models import Event
 from changes.models import Change, Heartbeat
-from changes.states import ACTIVE, UNDOABLE, State
+from changes.states import UNDOABLE, UNFINISHED, State
 from console.pages import detail, inbox
 from console.pages.guards import require
 from console.pages.shell import actor_of
@@ -107,10 +107,10 @@ def _section(read: Callable[[], Any]) -> Any:
 
 
 def _running() -> dict[str, Any]:
-    active = list(inbox.changes().filter(state__in=ACTIVE)[: LIST + 1])
+    active = list(inbox.changes().filter(state__in=UNFINISHED)[: LIST + 1])
     return {
         "runs": [(inbox.code(one), inbox.url(one), one.title, detail.run_card_of(one)) for one in active[:LIST]],
-        "running_count": len(active) if len(active) <= LIST else Change.objects.filter(state__in=ACTIVE).count(),
+        "running_count": len(active) if len(active) <= LIST else Change.objects.filter(state__in=UNFINISHED).count(),
     }
 
 

@@ -72,6 +72,8 @@ def _words(act: str, facts: Mapping[str, Any]) -> Words:
         "ticket.withdrawn": Words("person", "x", _("withdrew the ticket")),
         "ticket.expired": Words("", "time", _("closed the ticket: nobody had decided in time"), True),
         "change.started": Words("person", "play", _("started the change")),
+        "change.paused": Words("person", "pause", _("paused the change after the batch in hand")),
+        "change.resumed": Words("person", "play", _("let the change go on")),
         "change.done": Words("ok", "ok", _("finished and verified the change"), True),
         "change.failed": Words("bad", "bad", _("could not go on"), True),
         "change.discarded": Words("", "x", _("called the change off")),
@@ -99,6 +101,8 @@ def news(*, act: str, who: str, code: str, url: str, at: datetime) -> News:
         "ticket.withdrawn": _("%(who)s withdrew %(code)s"),
         "ticket.expired": _("%(code)s expired undecided"),
         "change.started": _("%(who)s started %(code)s"),
+        "change.paused": _("%(who)s paused %(code)s"),
+        "change.resumed": _("%(who)s let %(code)s go on"),
         "change.done": _("%(code)s is done and verified"),
         "change.failed": _("%(code)s could not go on"),
     }

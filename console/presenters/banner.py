@@ -24,6 +24,11 @@ def banner(*, state: str, drifted: int, error: str) -> Note | None:
             "What is approved is what runs: changed rows are left alone, new rows never join. To take them along, withdraw this and ask again."
         )
         return Note("warn", "drift", title, text)
+    if state == "paused":
+        text = _(
+            "Nobody works on it until somebody lets it go on. It can also be stopped for good, and what is done undone."
+        )
+        return Note("warn", "pause", _("This change is paused."), text)
     if state == "cleared":
         return Note("acc", "play", _("Ready to start."), _("Nothing runs until somebody starts it."))
     return None

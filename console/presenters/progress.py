@@ -111,13 +111,19 @@ def _title(run: RunFacts) -> str:
             if deletes
             else _("Failed: %(applied)s of %(rows)s rows are back")
         ) % rows
+    if run.state == "paused":
+        return (
+            _("Paused: %(applied)s of %(rows)s rows are deleted")
+            if deletes
+            else _("Paused: %(applied)s of %(rows)s rows are back")
+        ) % rows
     if run.state == "cancelling":
         return _("Stopping, the batch in hand finishes")
     return (_("Deleting %(rows)s rows") if deletes else _("Bringing back %(rows)s rows")) % rows
 
 
 def _tone(run: RunFacts) -> str:
-    if run.state in ("cancelling", "cancelled", "failed"):
+    if run.state in ("paused", "cancelling", "cancelled", "failed"):
         return "warn"
     if run.state == "done":
         return "ok"

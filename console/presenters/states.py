@@ -58,6 +58,7 @@ def state_pill(change: str, ticket: str | None = None) -> Pill:
         "waiting": Pill(_("Waiting for approval"), "warn", "time"),
         "cleared": Pill(_("Ready to start"), "acc", "play"),
         "running": Pill(_("Running"), "acc", "play"),
+        "paused": Pill(_("Paused"), "warn", "pause"),
         "cancelling": Pill(_("Stopping"), "warn", "stop"),
         "done": Pill(_("Done"), "ok", "ok"),
         "cancelled": Pill(_("Stopped"), "warn", "stop"),
@@ -109,6 +110,8 @@ def _act(at: Standing) -> Stage:
         return Stage(text, "now")
     if at.state == "done":
         return Stage(text, "ok")
+    if at.state == "paused":
+        return Stage(text, "now", state_pill(at.state).text)
     if at.state in ("failed", "cancelled"):
         return Stage(text, "bad", state_pill(at.state).text)
     return Stage(text)

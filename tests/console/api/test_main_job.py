@@ -179,6 +179,15 @@ def test_a_run_is_stopped(operator, client_of, orders):
     assert_problem(client.post(change["links"]["cancel"]), 409, "wrong_state")
 
 
+def test_a_run_is_paused_and_goes_on(operator, approver, client_of, orders):
+    client = client_of(operator)
+    links = delete_orders(client, [orders[0].pk]).json()["links"]
+    assert client.post(links["pause"]).json()["state"] == "paused"
+    assert_problem(client.post(links["pause"]), 409, "wrong_state")
+    assert_problem(client_of(approver).post(links["pause"]), 403, "not_allowed")
+    assert client.post(links["start"]).json()["state"] == "running"
+
+
 def test_a_row_is_restored_from_the_bin(operator, client_of, orders):
     client = client_of(operator)
     run(delete_orders(client, [orders[0].pk]).json()["id"])

@@ -75,6 +75,21 @@ def test_stopping_asks_first_and_then_stops(cleared, operator, approver, as_):
     assert only_change(operator).state == "cancelling"
 
 
+def test_a_run_is_paused_and_goes_on(cleared, operator, approver, as_):
+    client, address = as_(operator), f"/admin/changes/{cleared.change.pk}/"
+    assert "this can only be done while it is" in client.post(f"{address}pause/", follow=True).content.decode()
+    client.post(f"{address}start/")
+    assert as_(approver).post(f"{address}pause/").status_code == 403
+    page = client.post(f"{address}pause/", follow=True).content.decode()
+    assert "This change is paused." in page
+    assert "Go on" in page
+    assert "Stop after this batch" in page
+    assert "hx-get" not in page.partition('id="run"')[2].partition(">")[0]
+    client.post(f"{address}start/")
+    run(cleared.change, operator)
+    assert only_change(operator).state == "done"
+
+
 def test_drift_is_counted_before_the_run_and_left_alone_by_it(real_db, cleared, operator, as_):
     with work(operator):
         touched = Order.objects.order_by("pk").first()
