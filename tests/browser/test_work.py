@@ -74,6 +74,23 @@ def test_conditions_are_built_and_counted_while_typing(real_db: Any, operator: A
     expect(page.locator("tfoot")).to_contain_text("9")
 
 
+def test_what_is_typed_while_the_form_is_fetched_anew_is_not_lost(real_db: Any, operator: Any, visit: Any) -> None:
+    rows(operator, 7, state="open")
+    page = visit(operator).open("/admin/changes/new/?entity=shop.order")
+    page.select_option("#f-0", "note")
+    expect(page.locator("#o-0 option[value=contains]")).to_be_attached()
+    held: list[Any] = []
+    page.route("**/changes/new/", lambda route: held.append(route) if not held else route.continue_())
+    page.select_option("#o-0", "contains")
+    page.fill("#v-0", "typed meanwhile")
+    page.wait_for_timeout(300)
+    assert len(held) == 1
+    with page.expect_response(lambda answer: answer.url.endswith("/changes/new/")):
+        held[0].continue_()
+    expect(page.locator("#v-0")).to_have_value("typed meanwhile")
+    expect(page.locator("#o-0")).to_have_value("contains")
+
+
 def test_the_same_without_script(real_db: Any, operator: Any, visit: Any) -> None:
     rows(operator, 7, state="open")
     page = visit(operator, script=False).open("/admin/changes/new/?entity=shop.order")

@@ -124,5 +124,28 @@
     const news = one('[data-say]');
     if (news && one('#say') && one('#say').textContent !== news.dataset.say) say(news.dataset.say);
   });
+  /* What somebody typed or chose while a form was fetched anew is newer than the answer, so it stays. */
+  const written = new WeakMap();
+  const values = (root) => new Map([...root.querySelectorAll('input, select, textarea')].filter((box) => box.name && box.type !== 'hidden' && !box.closest('[hidden]')).map((box) => [box.name, box.value]));
+  document.addEventListener('htmx:beforeRequest', (event) => {
+    const { target, xhr } = event.detail;
+    if (target.id === 'selection') written.set(xhr, values(target));
+  });
+  document.addEventListener('htmx:beforeSwap', (event) => {
+    const { target, xhr } = event.detail;
+    const sent = written.get(xhr);
+    if (sent) written.set(xhr, new Map([...values(target)].filter(([name, value]) => sent.has(name) && sent.get(name) !== value)));
+  });
+  document.addEventListener('htmx:afterSwap', (event) => {
+    const newer = written.get(event.detail.xhr);
+    if (!newer) return;
+    written.delete(event.detail.xhr);
+    for (const [name, value] of newer) {
+      const box = one(`#selection [name="${name}"]`);
+      if (!box || box.value === value) continue;
+      box.value = value;
+      box.dispatchEvent(new Event('change', { bubbles: true }));
+    }
+  });
   keyButtons();
 })();
