@@ -21,7 +21,7 @@ from changes.errors import CaptureMismatch
 from changes.models import Change, ChangePart, FrozenRow, Lane, SkippedRow
 from changes.operations import REGISTRY
 from changes.states import SkipReason, State
-from changes.tables import table_of
+from changes.tables import AS_EVER, BY_KEY, table_of
 from foundation import context
 from foundation.postgres.transactions import durable
 
@@ -185,7 +185,7 @@ def _next_range(change: Change, lane: Lane, limit: int) -> tuple[int, int]:
 
 def _apply(change: Change, lane: Lane, hi: int, rows: int) -> None:
     part = change.parts.get(part=lane.part)
-    applied = _change_rows(change, part, lane.cursor, hi)
+    applied = _change_rows(change, part, lane.cursor, hi, rows)
     if applied < rows:
         _list_skipped(change, part, lane.cursor, hi)
     Lane.objects.filter(pk=lane.pk).update(
@@ -200,36 +200,42 @@ def _apply(change: Change, lane: Lane, hi: int, rows: int) -> None:
     )
 
 
-def _change_rows(change: Change, part: ChangePart, lo: int, hi: int) -> int:
+def _change_rows(change: Change, part: ChangePart, lo: int, hi: int, rows: int) -> int:
     """Lock in key order, change what is still as it was frozen, and see that the database recorded it."""
-    table = table_of(registry.entity(part.entity))
-    lock_rows(change, part, lo, hi)
+    table, operation = table_of(registry.entity(part.entity)), REGISTRY[change.operation]
+    lock_rows(change, part, lo, hi, rows)
     values = {"tenant": change.tenant_id, "change": change.pk, "part": part.part, "lo": lo, "hi": hi}
+    way = table.way(lo, hi, rows) if operation.by_range(part) else BY_KEY
     acting_as = context.inside(change_id=change.pk, action=change.operation, reason=change.reason)
     with acting_as, connection.cursor() as cursor:
-        cursor.execute(REGISTRY[change.operation].chunk_sql(table, part), values)
+        cursor.execute(way.settings)
+        cursor.execute(operation.chunk_sql(table, part, way.bounds), values)
         applied: int = cursor.rowcount
+        cursor.execute(AS_EVER)
         captured = _captured(cursor, change, table.plain_name) if applied else 0
     if captured != applied:
         raise CaptureMismatch(captured=captured, applied=applied)
     return applied
 
 
-def lock_rows(change: Change, part: ChangePart, lo: int, hi: int) -> None:
+def lock_rows(change: Change, part: ChangePart, lo: int, hi: int, rows: int) -> None:
     """Row locks in key order, so that two of us can wait but never deadlock.
 
     NO KEY: what an UPDATE of these columns takes anyway, and other programs may go on adding children.
     """
     table = table_of(registry.entity(part.entity))
+    way = table.way(lo, hi, rows)
     values = {"tenant": change.tenant_id, "change": change.pk, "part": part.part, "lo": lo, "hi": hi}
     with connection.cursor() as cursor:
+        cursor.execute(way.settings)
         cursor.execute(
             f"SELECT count(*) FROM (SELECT FROM {table.name} o JOIN changes_frozenrow r ON {table.match()} "
             "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
-            f"AND r.position > %(lo)s AND r.position <= %(hi)s AND {table.tenant()} AND {table.range()} "
+            f"AND r.position > %(lo)s AND r.position <= %(hi)s AND {table.tenant()} AND {way.bounds} "
             f"ORDER BY {table.order()} FOR NO KEY UPDATE OF o) q",
             values,
         )
+        cursor.execute(AS_EVER)
 
 
 def _captured(cursor: Any, change: Change, table: str) -> int:

@@ -126,7 +126,7 @@ def freeze(prepared: Prepared) -> Change:
 def lock_frozen(change: Change) -> None:
     """Inside a larger transaction the freeze saw no single state, so its rows are locked at once."""
     for part in change.parts.order_by("part"):
-        lock_rows(change, part, -(2**63), 2**63 - 1)
+        lock_rows(change, part, -(2**63), 2**63 - 1, part.rows)
 
 
 def undoable(change_id: int) -> Change:

@@ -163,3 +163,13 @@ def log(customer_: Any = None, **columns: Any) -> Any:
 
     made_up = {"happened_at": datetime(2024, 1, 2, tzinfo=UTC), "action": "view"}
     return BehaviourLog.objects.create(**made_up | {"customer": customer_} | columns)
+
+
+def logs(amount: int) -> list[Any]:
+    """That many behaviour logs of nobody, in one statement."""
+    from datetime import UTC, datetime
+
+    from shop.models import BehaviourLog
+
+    happened = datetime(2024, 1, 1, tzinfo=UTC)
+    return BehaviourLog.objects.bulk_create(BehaviourLog(happened_at=happened, action="seen") for _ in range(amount))

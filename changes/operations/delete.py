@@ -26,15 +26,20 @@ def freeze(change: Change, selection: Selection | None, cascade_also: frozenset[
     return Plan(parts=freezer.parts, protected=protected)
 
 
-def chunk_sql(table: Table, part: ChangePart) -> str:
+def chunk_sql(table: Table, part: ChangePart, bounds: str) -> str:
     """The UPDATE of one chunk. The token is a condition: a row that moved is left alone."""
     sets = _cleared(table, part) if part.effect == Effect.CLEAR else _archived(table)
     return (
         f"UPDATE {table.name} o SET {sets} FROM changes_frozenrow r "
         "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
         f"AND r.position > %(lo)s AND r.position <= %(hi)s AND {table.match()} AND {table.tenant()} "
-        f"AND {table.range()} AND o.xmin = r.token"
+        f"AND {bounds} AND o.xmin = r.token"
     )
+
+
+def by_range(part: ChangePart) -> bool:
+    """Where links are cleared each row looks for its own parent."""
+    return part.effect != Effect.CLEAR
 
 
 def _archived(table: Table) -> str:
@@ -65,4 +70,4 @@ def _cleared(table: Table, part: ChangePart) -> str:
     return ", ".join(sets)
 
 
-KIND = OperationKind(freeze=freeze, chunk_sql=chunk_sql, deepest_first=True)
+KIND = OperationKind(freeze=freeze, chunk_sql=chunk_sql, deepest_first=True, by_range=by_range)

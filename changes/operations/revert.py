@@ -30,7 +30,7 @@ def named(table: Table) -> str:
     return f"JOIN {table.history} b ON b.history_id = r.before_id"
 
 
-def chunk_sql(table: Table, part: ChangePart, before: Callable[[Table], str]) -> str:
+def chunk_sql(table: Table, part: ChangePart, bounds: str, before: Callable[[Table], str]) -> str:
     """Bring back the part's columns from the version that `before` joins as b."""
     columns = tuple(part.columns)
     sets = ", ".join(f"{quote(column)} = b.{quote(column)}" for column in columns)
@@ -39,7 +39,7 @@ def chunk_sql(table: Table, part: ChangePart, before: Callable[[Table], str]) ->
         f"JOIN {table.history} a ON a.history_id = r.after_id {before(table)} "
         "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
         f"AND r.position > %(lo)s AND r.position <= %(hi)s AND {table.match()} AND {table.tenant()} "
-        f"AND {table.range()} AND {unchanged(columns)}{_still_possible(table, columns)}"
+        f"AND {bounds} AND {unchanged(columns)}{_still_possible(table, columns)}"
     )
 
 

@@ -118,7 +118,7 @@ def test_a_worker_killed_at_any_statement_of_an_undo(real_db: RealDatabase, oper
                 break
 
 
-def test_a_killed_worker_repeats_at_most_one_chunk(real_db: RealDatabase, operator: Actor) -> None:
+def test_a_killed_worker_repeats_at_most_one_chunk(real_db: RealDatabase, operator: Actor, chunks_of_two: None) -> None:
     with acting(operator):
         made = [order_with_items(0) for _ in range(8)]
         change = ask(operator, "shop.order", keys_of(made)).change
@@ -126,6 +126,6 @@ def test_a_killed_worker_repeats_at_most_one_chunk(real_db: RealDatabase, operat
         done_before = Order.deleted.count()
         forget_leases()
         chunks = Lane.objects.get(change=change).chunks
-        assert done_before == chunks * 2
+        assert done_before == chunks * 2 > 0
         assert work(change).applied == 8
         assert Lane.objects.get(change=change).chunks == 4

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from django.db import connection
 
+from approvals import gate
 from audit.models import Event
 from changes import drift, execution
 from changes.errors import NewDependants, SchemaMoved
 from changes.models import Change, Lane, SkippedRow
 from changes.progress import progress
 from changes.states import State
+from changes.tables import BY_KEY, table_of
 from foundation.actor import Actor
 from foundation.context import acting
-from shop.models import Order
-from tests.journey import agree, ask, carry_out, checksum, keys_of, one_chunk, start, undo, work
-from tests.personas import customer, item, order_with_items, orders, tag
+from shop.models import BehaviourLog, Order
+from tests.journey import REASON, agree, ask, carry_out, checksum, keys_of, one_chunk, start, undo, work
+from tests.personas import customer, item, logs, order_with_items, orders, tag
 
 BY_CUSTOMER = {"field": "total", "op": "lt", "value": 100}
 
@@ -198,3 +201,37 @@ def test_nothing_is_left_of_a_change_in_the_settings_of_the_session(at_work: Act
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('custody.context', true)::jsonb ? 'change'")
         assert cursor.fetchone() == (False,)
+
+
+class TestJoins:
+    """A chunk's statements stay linear in its rows, whatever the planner believes about fresh tables."""
+
+    def plans(self, change: Change) -> list[str]:
+        """How the statements over frozen rows are planned while the change is worked off."""
+        found: list[str] = []
+
+        def explain(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+            if "changes_frozenrow r" in sql and ("UPDATE" in sql) and not sql.startswith("EXPLAIN"):
+                with connection.cursor() as cursor:
+                    cursor.execute(f"EXPLAIN {sql}", params)
+                    found.append("\n".join(line for (line,) in cursor.fetchall()))
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(explain):
+            work(change)
+        return found
+
+    @pytest.mark.django_db
+    def test_rows_that_nobody_counted_yet_are_not_looped_over(self, at_work: Actor) -> None:
+        change = ask(at_work, "shop.behaviourlog", keys_of(logs(4000))).change
+        there = self.plans(change)
+        back = gate.request_undo(change.pk, actor=at_work, reason=REASON).change
+        back_again = self.plans(back)
+        assert (len(there), len(back_again), back.applied) == (2, 2, 4000)
+        for plan in there + back_again:
+            assert not re.search(r"Join Filter:.*position", plan), plan
+
+    def test_few_rows_far_apart_are_found_one_by_one(self) -> None:
+        table = table_of(BehaviourLog)
+        assert table.way(0, 1000, 500).bounds != "true"
+        assert table.way(0, 100_000, 500) is BY_KEY

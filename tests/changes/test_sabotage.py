@@ -151,7 +151,7 @@ def test_without_the_token_a_row_that_moved_would_be_deleted(
     real: Callable[..., str] = delete.chunk_sql
     careless = delete.OperationKind(
         freeze=delete.freeze,
-        chunk_sql=lambda table, part: real(table, part).replace(" AND o.xmin = r.token", ""),
+        chunk_sql=lambda table, part, bounds: real(table, part, bounds).replace(" AND o.xmin = r.token", ""),
         deepest_first=True,
     )
     monkeypatch.setitem(lanes.REGISTRY, "delete", careless)
