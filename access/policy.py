@@ -17,6 +17,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "change.browse": frozenset({OPERATOR, APPROVER, AUDITOR, ENGINEER}),
     "change.request": frozenset({OPERATOR, ENGINEER}),
     "change.start": frozenset({OPERATOR, ENGINEER, SERVICE}),
+    "change.discard": frozenset({OPERATOR, ENGINEER}),
     "change.pause": frozenset({OPERATOR, ENGINEER}),
     "change.cancel": frozenset({OPERATOR, ENGINEER}),
     "change.undo": frozenset({OPERATOR, ENGINEER}),

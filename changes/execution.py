@@ -16,7 +16,7 @@ from access.enforcement import enforce
 from audit import registry
 from changes import drift, lanes, record
 from changes.digests import schema_fingerprint
-from changes.errors import ChangeNotFound, NewDependants, SchemaMoved, WrongState
+from changes.errors import ChangeNotFound, NewDependants, NotTheRequester, SchemaMoved, WrongState
 from changes.models import Change, Lane
 from changes.states import ACTIVE, ALLOWED, State
 from changes.tables import table_of
@@ -93,6 +93,24 @@ def pause(change_id: int, *, actor: Actor) -> Change:
     with durable():
         move(change, State.PAUSED)
         record.note(change, "change.paused")
+    return change
+
+
+def discard(change_id: int, *, actor: Actor) -> Change:
+    """Throw away a draft of one's own, or call off a change that is ready to start. A waiting one is withdrawn.
+
+    Raises WrongState, NotTheRequester.
+    """
+    change = get(change_id)
+    enforce(actor, "change.discard", f"C-{change.pk}")
+    if change.state == State.DRAFT and change.requester_person_id != actor.person_id:
+        raise NotTheRequester(change_id=change_id)
+    if change.state not in (State.DRAFT, State.CLEARED):
+        needed = f"{State.DRAFT.label}, {State.CLEARED.label}"
+        raise WrongState(change_id=change_id, state=change.get_state_display(), needed=needed)
+    with durable():
+        move(change, State.REFUSED, seen=change.state)
+        record.note(change, "change.discarded")
     return change
 
 

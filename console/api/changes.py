@@ -202,7 +202,7 @@ def _links(change: Change) -> dict[str, str | None]:
     ticket = ChangeShown().get_ticket(change)
     own = {
         name: reverse(f"api:change-{name.replace('_', '-')}", args=[change.pk])
-        for name in ("rows", "skipped", "start", "pause", "cancel", "undo", "undo_preview", "drift")
+        for name in ("rows", "skipped", "start", "discard", "pause", "cancel", "undo", "undo_preview", "drift")
     }
     return {
         "self": reverse("api:change", args=[change.pk]),

@@ -27,6 +27,7 @@ V1 = [
     path("changes/<int:change_id>/rows/", runs.FrozenRows.as_view(), name="change-rows"),
     path("changes/<int:change_id>/skipped/", runs.SkippedRows.as_view(), name="change-skipped"),
     path("changes/<int:change_id>/start/", runs.ChangeStart.as_view(), name="change-start"),
+    path("changes/<int:change_id>/discard/", runs.ChangeDiscard.as_view(), name="change-discard"),
     path("changes/<int:change_id>/pause/", runs.ChangePause.as_view(), name="change-pause"),
     path("changes/<int:change_id>/cancel/", runs.ChangeCancel.as_view(), name="change-cancel"),
     path("changes/<int:change_id>/undo/", runs.ChangeUndo.as_view(), name="change-undo"),

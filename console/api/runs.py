@@ -45,6 +45,22 @@ class ChangeStart(ApiView):
         return _now(change_id)
 
 
+class ChangeDiscard(ApiView):
+    @operation(
+        "discardChange",
+        "Throw a draft away, or call off a change that is ready to start",
+        takes=Nothing,
+        gives=ChangeWhole,
+        errors=(engine.ChangeNotFound, engine.WrongState, engine.NotTheRequester),
+        tag="changes",
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        read(Nothing, request.data)
+        open_change(self, change_id)
+        execution.discard(change_id, actor=self.actor)
+        return Response(whole(execution.get(change_id)))
+
+
 class ChangePause(ApiView):
     @operation(
         "pauseChange",

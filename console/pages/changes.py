@@ -63,6 +63,22 @@ def start(request: HttpRequest, change_id: int) -> HttpResponse:
 
 
 @require_POST
+def discard(request: HttpRequest, change_id: int) -> HttpResponse:
+    """A draft leaves without a trace on the page; a change that was called off keeps its page."""
+    one = found(change_id)
+    was_draft = one.state == State.DRAFT
+    try:
+        execution.discard(change_id, actor=actor_of(request))
+        messages.success(
+            request, _("The draft is thrown away.") if was_draft else _("Called off. Nothing was touched.")
+        )
+    except Conflict as error:
+        messages.error(request, str(error))
+        was_draft = False
+    return redirect("admin:tickets") if was_draft else redirect(inbox.url(found(change_id)))
+
+
+@require_POST
 def pause(request: HttpRequest, change_id: int) -> HttpResponse:
     """Hold it after the batch in hand; nothing is lost, so nobody is asked twice."""
     try:

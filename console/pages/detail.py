@@ -91,6 +91,7 @@ def _buttons(change: Change, actor: Actor) -> dict[str, bool]:
     """What the viewer may do now; the verbs ask again."""
     return {
         "may_start": change.state in (State.CLEARED, State.PAUSED, State.FAILED) and allowed(actor, "change.start"),
+        "may_discard": change.state == State.CLEARED and allowed(actor, "change.discard"),
         "may_pause": change.state == State.RUNNING and allowed(actor, "change.pause"),
         "may_cancel": change.state in (State.RUNNING, State.PAUSED) and allowed(actor, "change.cancel"),
         "may_undo": change.state in ENDED and bool(change.applied) and allowed(actor, "change.undo"),

@@ -18,6 +18,8 @@ from console.pages.labels import plural
 from console.presenters.rows import ChangeFacts, ChangeRow, change_row
 from foundation.actor import Actor
 
+# A draft that was thrown away froze nothing; nobody misses it in a list.
+THROWN_AWAY = Q(state=State.REFUSED, frozen_at__isnull=True)
 OPEN = (State.FROZEN, State.WAITING, State.CLEARED, *UNFINISHED, State.FAILED)
 NOTHING = Q(pk__in=())
 
@@ -43,10 +45,10 @@ def tabs(actor: Actor) -> dict[str, Q]:
     """The conditions of the tabs by their names in the address."""
     return {
         "waiting": waiting_for(actor),
-        "mine": Q(requester_person_id=actor.person_id) if actor.person_id is not None else NOTHING,
+        "mine": Q(requester_person_id=actor.person_id) & ~THROWN_AWAY if actor.person_id is not None else NOTHING,
         "open": Q(state__in=OPEN),
         "done": Q(state__in=(State.DONE, State.CANCELLED)),
-        "closed": Q(state=State.REFUSED),
+        "closed": Q(state=State.REFUSED) & ~THROWN_AWAY,
     }
 
 

@@ -24,6 +24,7 @@ PAGES: list[Route] = [
     ("changes/<int:change_id>/why/", wizard.why, "change-why"),
     ("changes/<int:change_id>/run/", changes.run, "change-run"),
     ("changes/<int:change_id>/start/", changes.start, "change-start"),
+    ("changes/<int:change_id>/discard/", changes.discard, "change-discard"),
     ("changes/<int:change_id>/pause/", changes.pause, "change-pause"),
     ("changes/<int:change_id>/cancel/", changes.cancel, "change-cancel"),
     ("changes/<int:change_id>/undo/", changes.undo, "change-undo"),

@@ -31,7 +31,14 @@ READS = (
     "tickets/1/",
     "events/",
 )
-WRITES = ("changes/1/start/", "changes/1/pause/", "changes/1/cancel/", "changes/1/undo/", "tickets/1/withdraw/")
+WRITES = (
+    "changes/1/start/",
+    "changes/1/discard/",
+    "changes/1/pause/",
+    "changes/1/cancel/",
+    "changes/1/undo/",
+    "tickets/1/withdraw/",
+)
 
 
 def test_without_a_login_every_door_asks_for_one(db):

@@ -179,6 +179,16 @@ def test_a_run_is_stopped(operator, client_of, orders):
     assert_problem(client.post(change["links"]["cancel"]), 409, "wrong_state")
 
 
+def test_an_agreed_change_is_called_off(operator, approver, client_of, orders):
+    client = client_of(operator)
+    change = delete_orders(client, [one.pk for one in orders]).json()
+    assert_problem(client.post(change["links"]["discard"]), 409, "wrong_state")
+    approve = {"decision": "approve", "digest": change["digest"]}
+    client_of(approver).post(f"/api/v1/tickets/{change['ticket']}/votes/", approve)
+    assert client.post(change["links"]["discard"]).json()["state"] == "refused"
+    assert_problem(client.post(change["links"]["start"]), 409, "wrong_state")
+
+
 def test_a_run_is_paused_and_goes_on(operator, approver, client_of, orders):
     client = client_of(operator)
     links = delete_orders(client, [orders[0].pk]).json()["links"]

@@ -75,6 +75,16 @@ def test_stopping_asks_first_and_then_stops(cleared, operator, approver, as_):
     assert only_change(operator).state == "cancelling"
 
 
+def test_what_was_agreed_to_can_be_called_off(cleared, operator, approver, as_):
+    client, address = as_(operator), f"/admin/changes/{cleared.change.pk}/"
+    page = client.get(f"/admin/tickets/{cleared.ticket.pk}/").content.decode()
+    assert "Call off" in page
+    assert as_(approver).post(f"{address}discard/").status_code == 403
+    assert "Called off. Nothing was touched." in client.post(f"{address}discard/", follow=True).content.decode()
+    assert only_change(operator).state == "refused"
+    assert "this can only be done while it is" in client.post(f"{address}discard/", follow=True).content.decode()
+
+
 def test_a_run_is_paused_and_goes_on(cleared, operator, approver, as_):
     client, address = as_(operator), f"/admin/changes/{cleared.change.pk}/"
     assert "this can only be done while it is" in client.post(f"{address}pause/", follow=True).content.decode()

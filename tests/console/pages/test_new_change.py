@@ -220,3 +220,12 @@ def test_the_numbers_of_the_last_step_are_those_of_the_look(draft, operator, as_
         orders(5, state="open")
     again = client.get(f"/admin/changes/{draft.pk}/why/").context["seen"]
     assert (again.rows, again.impact.total) == (look.rows, look.impact.total)
+
+
+def test_a_draft_is_thrown_away_and_leaves_the_lists(draft, operator, as_):
+    client = as_(operator)
+    assert "Throw this draft away" in client.get(f"/admin/changes/{draft.pk}/look/").content.decode()
+    page = client.post(f"/admin/changes/{draft.pk}/discard/", follow=True).content.decode()
+    assert "The draft is thrown away." in page
+    for tab in ("open", "mine", "closed", "all"):
+        assert f"/admin/changes/{draft.pk}/" not in client.get(f"/admin/tickets/?tab={tab}").content.decode()
