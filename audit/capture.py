@@ -38,6 +38,7 @@ class CaptureSpec:
     entity: str
     fail_open: bool = False
     version: int = LATEST
+    integer_key: bool = False
     casts: dict[str, str] = field(default_factory=dict)
 
 
@@ -158,7 +159,7 @@ def _record(spec: CaptureSpec, operation: str) -> str:
             f"    '{code}', amount, c, tenant, before);"
         )
     limited = operation in ("update", "delete")
-    ask = f"  IF amount > 1 THEN PERFORM custody.refuse_mass({table}, amount, c); END IF;\n" if limited else ""
+    ask = _asked_again(spec, table) if limited else ""
     return f"""{ask}  INSERT INTO public.audit_event (
     id, event_id, occurred_at, xid, target_table, entity, operation, action, affected_rows, operator_id, person_id,
     operator_name, tenant_id, ip, trace_id, request_id, change_id, channel, decision_id, reason, db_role,
@@ -170,6 +171,15 @@ def _record(spec: CaptureSpec, operation: str) -> str:
     coalesce(c->>'request', ''), change, coalesce(c->>'channel', 'sql'), (c->>'decision')::uuid,
     coalesce(why, ''), session_user, coalesce(current_setting('application_name', true), ''), before, NULL
   );"""
+
+
+def _asked_again(spec: CaptureSpec, table: str) -> str:
+    """As many as the change froze, and, where its keys are whole numbers, those very rows."""
+    strangers = ""
+    if spec.integer_key:
+        rows = f"(SELECT array_agg(r.{quote(spec.key[0])}::bigint) FROM changed r)"
+        strangers = f"    IF change IS NOT NULL THEN PERFORM custody.refuse_strangers({table}, change, tenant, {rows}); END IF;\n"
+    return f"  IF amount > 1 THEN\n    PERFORM custody.refuse_mass({table}, amount, c);\n{strangers}  END IF;\n"
 
 
 def _mass(table: str) -> str:

@@ -51,7 +51,7 @@ class DatabaseDeclaration(BaseConstraint):
 class Capture(DatabaseDeclaration):
     """Statement triggers that write history and one event per statement. See `audit.capture`."""
 
-    fields_of = ("history_table", "columns", "key", "tenant", "entity", "fail_open", "version")
+    fields_of = ("history_table", "columns", "key", "tenant", "entity", "fail_open", "version", "integer_key")
 
     history_table: str
     columns: tuple[str, ...]
@@ -60,6 +60,7 @@ class Capture(DatabaseDeclaration):
     entity: str
     fail_open: bool
     version: int | None
+    integer_key: bool | None
 
     def spec(self, table: str) -> capture.CaptureSpec:
         return capture.CaptureSpec(
@@ -71,6 +72,7 @@ class Capture(DatabaseDeclaration):
             entity=self.entity,
             fail_open=bool(self.fail_open),
             version=self.version or 1,
+            integer_key=bool(self.integer_key),
         )
 
     def create_sql(self, model: Any, schema_editor: Any) -> str:

@@ -41,6 +41,7 @@ def _capture(model: Any, stem: str) -> Capture:
         entity=model._meta.label_lower,
         fail_open=model.governance.fail_open,
         version=LATEST,
+        integer_key=len(model._meta.pk_fields) == 1 and isinstance(model._meta.pk, models.IntegerField),
     )
 
 

@@ -26,6 +26,8 @@ class Migration(migrations.Migration):
                 before("functions_v1.sql", "trusted_context"),
                 "DROP FUNCTION custody.change_covers(bigint, integer, text, bigint)",
                 "DROP FUNCTION custody.row_limit(text, bigint)",
+                "DROP FUNCTION custody.refuse_strangers(text, bigint, integer, bigint[])",
+                "DROP FUNCTION custody.change_holds(bigint, integer, text, bigint[])",
             ],
         )
     ]

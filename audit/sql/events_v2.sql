@@ -39,3 +39,18 @@ RETURN CASE
     THEN current_setting('custody.context', true)::jsonb - 'tenant'
   WHEN pg_has_role(session_user, 'custody_app', 'MEMBER') THEN current_setting('custody.context', true)::jsonb
   ELSE '{}'::jsonb END;
+
+-- Replaced by the engine's own migration, like change_covers: whether a running change froze every one of these rows.
+CREATE FUNCTION custody.change_holds(change bigint, tenant integer, place text, keys bigint[]) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'SELECT false';
+
+CREATE FUNCTION custody.refuse_strangers(place text, change bigint, tenant integer, keys bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $f$
+BEGIN
+  IF pg_has_role(session_user, 'custody_owner', 'MEMBER') OR NOT custody.change_is_running(change)
+     OR custody.change_holds(change, tenant, place, keys) THEN RETURN; END IF;
+  RAISE insufficient_privilege USING
+    MESSAGE = format('custody: rows of %s refused: change %s did not freeze all of them', place, change),
+    HINT = 'Ask for these rows with "New change" in the console or POST /api/v1/changes/.';
+END $f$;

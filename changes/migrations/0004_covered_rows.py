@@ -14,9 +14,12 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             [(SQL / "guards_v3.sql").read_text()],
             [
+                """CREATE OR REPLACE FUNCTION custody.change_holds(
+                     change bigint, tenant integer, place text, keys bigint[]) RETURNS boolean
+                   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT false'""",
                 """CREATE OR REPLACE FUNCTION custody.change_covers(
                      change bigint, tenant integer, place text, amount bigint) RETURNS boolean
-                   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT false'"""
+                   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'SELECT false'""",
             ],
         )
     ]

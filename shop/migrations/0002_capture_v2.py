@@ -56,6 +56,7 @@ class Migration(migrations.Migration):
                 name="shop_behaviourlog_capture",
                 tenant="tenant_id",
                 version=2,
+                integer_key=True,
             ),
         ),
         migrations.AddConstraint(
@@ -89,6 +90,7 @@ class Migration(migrations.Migration):
                 name="shop_customer_capture",
                 tenant="tenant_id",
                 version=2,
+                integer_key=True,
             ),
         ),
         migrations.AddConstraint(
@@ -118,6 +120,7 @@ class Migration(migrations.Migration):
                 name="shop_order_capture",
                 tenant="tenant_id",
                 version=2,
+                integer_key=True,
             ),
         ),
         migrations.AddConstraint(
@@ -144,6 +147,7 @@ class Migration(migrations.Migration):
                 name="shop_orderitem_capture",
                 tenant="tenant_id",
                 version=2,
+                integer_key=True,
             ),
         ),
         migrations.AddConstraint(
@@ -170,6 +174,7 @@ class Migration(migrations.Migration):
                 name="shop_usertag_capture",
                 tenant="tenant_id",
                 version=2,
+                integer_key=True,
             ),
         ),
     ]

@@ -64,6 +64,17 @@ def test_what_the_run_did_already_counts(borrow: Borrow) -> None:
         borrow("UPDATE shop_order SET note = 'x' WHERE id IN (SELECT id FROM shop_order WHERE NOT is_deleted LIMIT 11)")
 
 
+def test_rows_that_were_not_frozen_are_refused_however_few(borrow: Borrow) -> None:
+    with pytest.raises(ProgrammingError, match=r"rows of public\.shop_order refused: change \d+ did not freeze all"):
+        borrow("UPDATE shop_order SET note = 'x' WHERE id IN (SELECT id FROM shop_order ORDER BY id DESC LIMIT 2)")
+    with pytest.raises(ProgrammingError, match="did not freeze all"):
+        borrow(
+            "UPDATE shop_order SET note = 'x' WHERE id IN (SELECT min(id) FROM shop_order WHERE NOT is_deleted "
+            "UNION SELECT max(id) FROM shop_order)"
+        )
+    assert not Order.objects.filter(note="x").exists()
+
+
 def test_a_change_of_another_tenant_opens_nothing(borrow: Borrow) -> None:
     with pytest.raises(ProgrammingError, match="refused"):
         borrow("UPDATE shop_order SET note = 'x' WHERE id IN (SELECT id FROM shop_order LIMIT 11)", tenant=2)

@@ -15,7 +15,7 @@ from foundation.actor import Actor
 from foundation.context import acting
 from shop.models import Order
 from tests.databases import RealDatabase
-from tests.journey import ask, carry_out, keys_of, work
+from tests.journey import agree, ask, carry_out, keys_of, start, work
 from tests.personas import orders
 
 VOTE = (
@@ -129,6 +129,28 @@ def attempt(actor: Actor, statement: str) -> None:
                 cursor.execute(part)
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         transaction.set_rollback(True)
+
+
+def test_without_its_guard_a_borrowed_number_takes_rows_that_nobody_agreed_to(
+    real_db: RealDatabase, operator: Actor, approver: Actor
+) -> None:
+    with acting(operator):
+        outcome = ask(operator, "shop.order", keys_of(orders(12)))
+        orders(3)
+    agree(outcome.ticket, approver)
+    start(outcome.change, operator)
+    borrow = (
+        f"""SELECT set_config('custody.context', '{{"tenant": 1, "change": {outcome.change.pk}}}', true); """
+        "UPDATE shop_order SET note = 'x' WHERE id IN (SELECT id FROM shop_order ORDER BY id DESC LIMIT 3)"
+    )
+    with pytest.raises(DatabaseError, match="did not freeze all"):
+        attempt(operator, borrow)
+    with real_db.owner() as owner:
+        owner.execute(
+            "CREATE OR REPLACE FUNCTION custody.change_holds(change bigint, tenant integer, place text, keys bigint[]) "
+            "RETURNS boolean LANGUAGE sql AS 'SELECT true'"
+        )
+    attempt(operator, borrow)
 
 
 def test_without_the_token_a_row_that_moved_would_be_deleted(
