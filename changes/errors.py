@@ -107,6 +107,12 @@ class UndoExists(Conflict):
     code = "undo_exists"
 
 
+class NotVerified(Conflict):
+    """The numbers of change %(change_id)s differ, and going on does not mend that. Look at its history, then undo it."""
+
+    code = "not_verified"
+
+
 class NotTheRequester(Denied):
     """Only the person who asked for change %(change_id)s may do this."""
 

@@ -16,7 +16,7 @@ from access.enforcement import enforce
 from audit import registry
 from changes import drift, lanes, record
 from changes.digests import schema_fingerprint
-from changes.errors import ChangeNotFound, NewDependants, NotTheRequester, SchemaMoved, WrongState
+from changes.errors import ChangeNotFound, NewDependants, NotTheRequester, NotVerified, SchemaMoved, WrongState
 from changes.models import Change, Lane
 from changes.states import ACTIVE, ALLOWED, State
 from changes.tables import table_of
@@ -26,6 +26,7 @@ from foundation.actor import Actor
 from foundation.postgres.transactions import durable
 
 log = logging.getLogger(__name__)
+UNVERIFIED = "verification"
 
 
 def get(change_id: int) -> Change:
@@ -62,18 +63,27 @@ def clear(change: Change, *, by: str) -> None:
     record.note(change, "change.cleared", by=by)
 
 
+def can_start(change: Change) -> bool:
+    """Whether a start would lead anywhere: numbers that differ do not come right by going on."""
+    if change.state == State.FAILED:
+        return change.error != UNVERIFIED
+    return change.state in (State.CLEARED, State.PAUSED)
+
+
 def start(change_id: int, *, actor: Actor) -> Change:
     """Start a cleared change, or go on with a paused or failed one; workers are woken after the commit.
 
-    Raises WrongState, NewDependants, SchemaMoved.
+    Raises WrongState, NotVerified, NewDependants, SchemaMoved.
     """
     change = get(change_id)
     enforce(actor, "change.start", f"C-{change.pk}")
+    if change.state == State.FAILED and not can_start(change):
+        raise NotVerified(change_id=change.pk)
     with durable():
         _same_schema(change)
         _no_new_dependants(change)
         before = change.state
-        since = {} if before == State.PAUSED else {"started_at": Now(), "started_by": actor.name}
+        since = {"started_at": Now(), "started_by": actor.name} if before == State.CLEARED else {}
         move(change, State.RUNNING, seen=before, error="", **since)
         if before == State.CLEARED:
             lanes.open_lanes(change)
@@ -207,7 +217,7 @@ def _end(change: Change, state: State) -> None:
         return
     verification = verify(change, columns["applied"])
     if not verification["equal"]:
-        move(change, State.FAILED, error="verification", verification=verification, **columns)
+        move(change, State.FAILED, error=UNVERIFIED, verification=verification, **columns)
         record.note(change, "change.failed", rows=change.applied, **verification)
         return
     ended = State.CANCELLED if state == State.CANCELLING and stopped else State.DONE

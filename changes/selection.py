@@ -14,17 +14,19 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db.models import (
     BooleanField,
+    DateField,
     Field,
     ForeignKey,
     IntegerField,
     JSONField,
     Q,
     QuerySet,
+    TimeField,
     UUIDField,
 )
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from audit.entity import SoftDeleted
 from changes.errors import BadSelection, BadValue, EmptySelection, TooManyKeys, UnknownField, UnknownLookup, WholeTable
@@ -50,15 +52,22 @@ LOOKUPS = {
 WORDS = {
     "eq": gettext_lazy("is"),
     "ne": gettext_lazy("is not"),
-    "lt": gettext_lazy("before or below"),
+    "lt": gettext_lazy("less than"),
     "lte": gettext_lazy("at most"),
-    "gt": gettext_lazy("after or above"),
+    "gt": gettext_lazy("more than"),
     "gte": gettext_lazy("at least"),
     "in": gettext_lazy("is one of"),
     "contains": gettext_lazy("contains"),
     "startswith": gettext_lazy("starts with"),
     "isnull": gettext_lazy("is empty"),
     "between": gettext_lazy("between"),
+}
+# Time has no more or less, only before and after.
+WORDS_OF_TIME = WORDS | {
+    "lt": pgettext_lazy("comparison", "before"),
+    "lte": pgettext_lazy("comparison", "until"),
+    "gt": pgettext_lazy("comparison", "after"),
+    "gte": pgettext_lazy("comparison", "from"),
 }
 SIMPLE = ("eq", "ne", "lt", "lte", "gt", "gte", "in", "between", "isnull")
 
@@ -147,12 +156,19 @@ class Selection:
         }
 
     def _words(self, condition: Condition) -> str:
-        label = self.entity._meta.get_field(condition.field).verbose_name  # type: ignore[union-attr]
+        field: Any = self.entity._meta.get_field(condition.field)
         if condition.op == "isnull":
-            return f"{label} {_('is empty') if condition.value else _('is not empty')}"
-        value = condition.value
-        text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-        return f"{label} {WORDS[condition.op]} {text}"
+            return f"{field.verbose_name} {_('is empty') if condition.value else _('is not empty')}"
+        names = dict(getattr(field, "flatchoices", ()))
+        values = condition.value if isinstance(condition.value, (list, tuple)) else [condition.value]
+        text = ", ".join(str(names.get(value, value)) for value in values)
+        return f"{field.verbose_name} {word(field, condition.op)} {text}"
+
+
+def word(field: Any, op: str) -> str:
+    """How a comparison of this field is called."""
+    target = field.target_field if isinstance(field, ForeignKey) else field
+    return str((WORDS_OF_TIME if isinstance(target, (DateField, TimeField)) else WORDS)[op])
 
 
 def filterable(entity: type[SoftDeleted]) -> dict[str, Field]:  # type: ignore[type-arg]
@@ -221,8 +237,11 @@ def _scalar(field: Any, value: Any, place: str) -> Any:
     """The value in the field's own type, as PostgreSQL could store it."""
     target = field.target_field if isinstance(field, ForeignKey) else field
     hint = _("Leave the condition out or compare with “is empty”.")
-    if value is None or isinstance(value, (dict, list)) or _is_foreign(target, value):
+    if value is None:
         raise BadValue(field=place, name=field.name, value=_short(value), hint=hint)
+    if isinstance(value, (dict, list)) or _is_foreign(target, value):
+        wanted = _("It holds values of another kind.")
+        raise BadValue(field=place, name=field.name, value=_short(value), hint=wanted)
     try:
         typed = target.to_python(value)
         if isinstance(target, IntegerField):

@@ -28,6 +28,14 @@ def _number(name: str, default: int, least: int) -> int:
     return int(text)
 
 
+def _address(name: str, schemes: tuple[str, ...]) -> str:
+    """An address of one of these kinds, or nothing. Tests without a worker use Celery's memory transport."""
+    text = os.environ.get(name, "")
+    if text and text.partition("://")[0] not in (*schemes, "memory"):
+        raise ImproperlyConfigured(f"{name}={text!r}: use an address that begins with {'://, '.join(schemes)}://.")
+    return text
+
+
 def _database(name: str) -> dict[str, object]:
     """A DATABASES entry from postgresql://user:password@host:port/name?host=/socket/dir&sslmode=..."""
     url = urlsplit(os.environ.get(name, ""))
@@ -62,7 +70,7 @@ _LOGIN = _choice("CUSTODY_DB_LOGIN", "app", ("app", "owner"))
 DATABASES = {"default": _database("DATABASE_OWNER_URL" if _LOGIN == "owner" else "DATABASE_URL")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = os.environ.get("REDIS_URL", "")
+REDIS_URL = _address("REDIS_URL", ("redis", "rediss", "unix"))
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
@@ -201,7 +209,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 SIMPLE_HISTORY_ENABLED = False
 SIMPLE_HISTORY_DATE_INDEX = False
 
-CELERY_BROKER_URL = os.environ.get("BROKER_URL", "")
+CELERY_BROKER_URL = _address("BROKER_URL", ("redis", "rediss", "redis+socket", "amqp", "amqps"))
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -20,7 +20,7 @@ from changes.models import Change
 from changes.progress import progress
 from changes.relations import dependants
 from changes.selection import Selection
-from changes.states import Operation, State
+from changes.states import UNFINISHED, Operation, State
 from console.api import paging
 from console.api.base import ApiView, integer
 from console.api.describing import IDEMPOTENCY, operation, query
@@ -193,7 +193,11 @@ def asked(outcome: gate.Outcome, *, status: int | None = None) -> Response:
 
 def whole(change: Change) -> dict[str, Any]:
     """A change with everything a client needs to go on."""
-    change.progress = progress(change)  # type: ignore[attr-defined]
+    now = progress(change)
+    change.progress = now  # type: ignore[attr-defined]
+    if change.state in UNFINISHED:
+        # The change's own counts are written at its end.
+        change.applied, change.skipped = now.applied, now.skipped
     change.links = _links(change)  # type: ignore[attr-defined]
     return dict(ChangeWhole(change).data)
 

@@ -35,7 +35,13 @@ class ChangeStart(ApiView):
         takes=Nothing,
         gives=ChangeWhole,
         status=202,
-        errors=(engine.ChangeNotFound, engine.WrongState, engine.NewDependants, engine.SchemaMoved),
+        errors=(
+            engine.ChangeNotFound,
+            engine.WrongState,
+            engine.NotVerified,
+            engine.NewDependants,
+            engine.SchemaMoved,
+        ),
         tag="changes",
     )
     def post(self, request: Request, change_id: int) -> Response:

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from types import FrameType
 
 from console.embedded.addresses import Servers
+from console.embedded.configuration import require_configuration
 from console.embedded.environment import PROJECT, home_path, load_running
 from console.embedded.errors import Refused
 from console.embedded.home import Home
@@ -48,12 +49,13 @@ def run(arguments: list[str]) -> int:
 
 def _start(home: Home, stack: ExitStack) -> Mapping[str, str]:
     servers = Servers.choose(home, os.environ)
+    secret = os.environ.get("CUSTODY_SECRET_KEY") or home.secrets()["secret_key"]
+    ours = servers.addresses | {"CUSTODY_SECRET_KEY": secret, "CUSTODY_HOME": str(home.path)}
+    require_configuration(os.environ | ours)
     for server in (servers.cluster, servers.valkey):
         if server is not None:
             stack.enter_context(server)
     servers.wait(home)
-    secret = os.environ.get("CUSTODY_SECRET_KEY") or home.secrets()["secret_key"]
-    ours = servers.addresses | {"CUSTODY_SECRET_KEY": secret, "CUSTODY_HOME": str(home.path)}
     Preparation(home, os.environ | ours, _say).migrate()
     return ours
 

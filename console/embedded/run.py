@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from types import FrameType
 
 from console.embedded.addresses import Servers
+from console.embedded.configuration import require_configuration
 from console.embedded.environment import home_path, running_file
 from console.embedded.errors import Refused
 from console.embedded.home import Home, write_private
@@ -71,6 +72,7 @@ class Launch:
             require_free_port(self._host, self._port)
             servers = Servers.choose(home, self._environ)
             environment = self._environment(home, servers)
+            require_configuration(environment)
             supervisor = Supervisor(home, [*server_programs(servers), *self._site_programs(home)], environment)
             try:
                 self._bring_up(home, servers, supervisor, environment)

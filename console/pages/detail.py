@@ -16,7 +16,7 @@ from access.enforcement import allowed
 from approvals.models import Ticket
 from audit import registry
 from audit.models import Event
-from changes import drift, sampling
+from changes import drift, execution, sampling
 from changes.models import Change, ChangePart, SkippedRow
 from changes.progress import progress
 from changes.selection import Selection
@@ -90,7 +90,7 @@ def _selection_text(change: Change) -> str:
 def _buttons(change: Change, actor: Actor) -> dict[str, bool]:
     """What the viewer may do now; the verbs ask again."""
     return {
-        "may_start": change.state in (State.CLEARED, State.PAUSED, State.FAILED) and allowed(actor, "change.start"),
+        "may_start": execution.can_start(change) and allowed(actor, "change.start"),
         "may_discard": change.state == State.CLEARED and allowed(actor, "change.discard"),
         "may_pause": change.state == State.RUNNING and allowed(actor, "change.pause"),
         "may_cancel": change.state in (State.RUNNING, State.PAUSED) and allowed(actor, "change.cancel"),

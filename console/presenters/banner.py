@@ -11,6 +11,11 @@ from console.presenters.words import number
 
 def banner(*, state: str, drifted: int, error: str) -> Note | None:
     """What the reader has to know before anything else on the page."""
+    if state == "failed" and error == "verification":
+        text = _(
+            "Rows, history and events do not count the same. Look at the history of this change; it can be undone."
+        )
+        return Note("bad", "bad", _("This change ended, but its numbers differ."), text)
     if state == "failed":
         text = _("What is done stays done and can be undone. It can also go on where it stopped.")
         return Note("bad", "bad", _("This change could not go on."), text)

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from audit.entity import SoftDeleted
-from changes.selection import WORDS, filterable, lookups_for
+from changes.errors import EmptySelection
+from changes.selection import WORDS, filterable, lookups_for, word
 from console.pages.choosing import Choice, Row
 from console.presenters.notes import Note
 from console.presenters.states import Stage
@@ -104,7 +105,9 @@ def _line(row: Row, entity: type[SoftDeleted], *, number: int, group: int, place
         first=place == 0,
         remove=f"remove:{group}.{place}",
         fields=tuple(Option(name, str(f.verbose_name), name == row.field) for name, f in known.items()),
-        ops=tuple(Option(name, str(WORDS[name]), name == op) for name in lookups),
+        ops=tuple(
+            Option(name, word(field, name) if field is not None else str(WORDS[name]), name == op) for name in lookups
+        ),
         input=kind,
         choices=_choices(field, row, kind),
         value=row.value,
@@ -174,8 +177,9 @@ def counted(rows: int | None, plural: str) -> Note:
 
 
 def uncounted(error: Invalid) -> Note:
-    """Why there is no count yet: said quietly, because the person is still typing."""
-    return Note("", "info", _("No count yet"), str(error))
+    """Why there is no count yet: said quietly, because the person is still typing; what is still empty is no mistake."""
+    unfinished = isinstance(error, EmptySelection) or error.facts.get("value") == ""
+    return Note("", "info", _("No count yet"), _("Fill in what is still empty.") if unfinished else str(error))
 
 
 @dataclass(frozen=True, slots=True)

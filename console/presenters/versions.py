@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from console.presenters.states import Pill
 from console.presenters.words import number
@@ -86,7 +86,7 @@ def _kind(facts: VersionFacts) -> str:
 
 def _pills() -> dict[str, tuple[Pill, str]]:
     return {
-        "create": (Pill(_("created"), "ok", "plus"), "plus"),
+        "create": (Pill(pgettext("version", "created"), "ok", "plus"), "plus"),
         "change": (Pill(_("changed"), "acc", "pencil"), "pencil"),
         "delete": (Pill(_("deleted"), "bad", "trash"), "trash"),
         "restore": (Pill(_("brought back"), "warn", "restore"), "restore"),

@@ -26,8 +26,9 @@ def consistent(using: str = "default") -> Iterator[bool]:
         return
     with transaction.atomic(using=using):
         # Past the context wrapper on purpose: the level must be set before the first query.
-        connection.connection.execute(SNAPSHOT)
-        connection.connection.execute(DURABLE)
+        with connection.wrap_database_errors:
+            connection.connection.execute(SNAPSHOT)
+            connection.connection.execute(DURABLE)
         yield True
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from changes import execution, lanes, sweeping
+from changes.errors import NotVerified
 from changes.models import Change, Lane, SkippedRow
 from changes.states import SkipReason, State
 from foundation.actor import Actor
@@ -122,6 +123,9 @@ def test_a_count_that_does_not_agree_with_the_record_fails_the_change(
     assert (failed.state, failed.error) == (State.FAILED, "verification")
     assert failed.verification is not None
     assert (failed.verification["applied"], failed.verification["history_rows"]) == (12, 11)
+    assert not execution.can_start(failed)
+    with pytest.raises(NotVerified):
+        start(failed, operator)
 
 
 class TestMessages:

@@ -97,7 +97,13 @@ class TestOperators:
 
 def test_the_words_of_a_selection_name_field_comparison_and_value() -> None:
     data = {"where": [{"field": "total", "op": "lt", "value": 5}, {"field": "note", "op": "isnull", "value": True}]}
-    assert Selection.parse(data, Order).describe() == "orders where total before or below 5 and note is empty"
+    assert Selection.parse(data, Order).describe() == "orders where total less than 5 and note is empty"
+    then = {
+        "where": [{"field": "placed_at", "op": "lt", "value": "2023-01-01T00:00Z"}, {"field": "state", "value": "open"}]
+    }
+    words = Selection.parse(then, Order).describe()
+    assert words.startswith("orders where placed before 2023-01-01")
+    assert words.endswith("and state is open")
 
 
 def test_the_words_of_a_list_of_keys_stay_short() -> None:

@@ -169,6 +169,17 @@ def test_a_consistent_block_sees_one_state(real_db: Any) -> None:
     assert Tenant.objects.count() == 2
 
 
+def test_a_connection_that_is_gone_is_djangos_error_for_a_consistent_block_too(real_db: Any) -> None:
+    pid = _one("SELECT pg_backend_pid()")
+    with real_db.admin() as admin:
+        admin.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    connection.close_at = None
+    connection.health_check_done = True
+    with pytest.raises(DatabaseError), consistent():
+        pass
+    connection.close()
+
+
 @pytest.mark.django_db
 def test_a_consistent_block_inside_a_transaction_says_that_it_is_not() -> None:
     with consistent() as repeatable:

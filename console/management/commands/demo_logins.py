@@ -54,7 +54,7 @@ LOGINS = (
     ),
     Login(
         username="engineer", first_name="Kenji", last_name="Watanabe", group="engineer", tenant="northwind",
-        does="restores and undoes",
+        does="asks, restores and undoes",
     ),
     Login(
         username="administrator", first_name="Nadia", last_name="Petrova", group="administrator", tenant="northwind",

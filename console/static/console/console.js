@@ -147,5 +147,10 @@
       box.dispatchEvent(new Event('change', { bubbles: true }));
     }
   });
+  /* On a narrow screen the chosen tab and the present stage are brought into view. */
+  document.querySelectorAll('.c-tabs [aria-current], .c-steps .now').forEach((here) => {
+    const strip = here.parentElement;
+    if (strip.scrollWidth > strip.clientWidth) strip.scrollLeft = here.offsetLeft - (strip.clientWidth - here.offsetWidth) / 2;
+  });
   keyButtons();
 })();
