@@ -6,9 +6,10 @@ SCALE ?= small
 FAULTS ?= 100
 SEED ?= 1
 WORKERS ?= auto
+LOGIN ?= app
 ARGS ?=
 
-.PHONY: run test check bench chaos smoke accident demo
+.PHONY: run test check bench chaos smoke accident demo psql
 
 # Starts everything and stays in the foreground; Ctrl-C stops it. PORT=8000, CUSTODY_HOME=var.
 run:
@@ -37,6 +38,10 @@ smoke:
 # The article's accident, replayed on demo data.
 accident:
 	@$(VENV_RUN) -m console.embedded.command accident $(ARGS)
+
+# psql as the application's login (LOGIN=owner: the owner's). Without a tenant there are no rows: SET custody.tenant = '1'.
+psql:
+	@CUSTODY_DB_LOGIN=$(LOGIN) $(VENV_RUN) -m console.embedded.command dbshell $(ARGS)
 
 # Demo data: SCALE=small|medium|accident.
 demo:

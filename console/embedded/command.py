@@ -6,6 +6,7 @@ Uses those of a running installation; otherwise starts them, migrates, and stops
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from contextlib import ExitStack
 from types import FrameType
 
 from console.embedded.addresses import Servers
+from console.embedded.binaries import postgres_bin
 from console.embedded.configuration import require_configuration
 from console.embedded.environment import PROJECT, home_path, load_running
 from console.embedded.errors import Refused
@@ -43,6 +45,9 @@ def run(arguments: list[str]) -> int:
         if not load_running(environ=environment):
             stack.enter_context(home.lock())
             environment |= _start(home, stack)
+        if shutil.which("psql") is None:
+            # `dbshell` finds the one of the embedded server.
+            environment["PATH"] = f"{postgres_bin(None)}{os.pathsep}{environment.get('PATH', os.defpath)}"
         command = [sys.executable, str(PROJECT / "manage.py"), *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
 
@@ -56,7 +61,8 @@ def _start(home: Home, stack: ExitStack) -> Mapping[str, str]:
         if server is not None:
             stack.enter_context(server)
     servers.wait(home)
-    Preparation(home, os.environ | ours, _say).migrate()
+    given = {name: value for name, value in os.environ.items() if name != "CUSTODY_DB_LOGIN"}
+    Preparation(home, given | ours, _say).migrate()
     return ours
 
 
