@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from changes.plan import over_threshold
+
 TWO_PERSONS_ABOVE = 10_000
 TICKET_LIFE = timedelta(days=3)
 
@@ -19,11 +21,11 @@ class Requirement:
 
 
 def requirement(parts: Iterable[tuple[str, int, int]]) -> Requirement:
-    """Of (entity, rows, threshold) per part, cascades included: one other person above any threshold, two
-    above 10,000 rows in all.
+    """Of (entity, rows, threshold) per part, cascades included: one other person above any threshold, tables under
+    the same one counted together, two above 10,000 rows in all.
     """
     known = tuple(parts)
-    over = tuple(part for part in known if part[1] > part[2])
+    over = over_threshold(known)
     if not over:
         return Requirement(0)
     total = sum(rows for _, rows, _ in known)

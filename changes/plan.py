@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from audit.entity import SoftDeleted
 from changes.states import Effect
+
+# Entity, rows, threshold.
+Counted = tuple[str, int, int]
+
+
+def over_threshold(parts: Iterable[Counted]) -> tuple[Counted, ...]:
+    """Parts that need approval. Tables under the same threshold count together: an invoice goes with its lines.
+
+    The database counts the same way (`approvals/sql/guards_v3.sql`).
+    """
+    known = tuple(parts)
+    together: Counter[int] = Counter()
+    for _, rows, threshold in known:
+        together[threshold] += rows
+    return tuple(part for part in known if part[1] and together[part[2]] > part[2])
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from audit import registry
-from changes.plan import Plan
+from changes.plan import Plan, over_threshold
 
 LARGE = 10_000
 
@@ -48,10 +48,9 @@ def _size(plan: Plan) -> Finding:
 
 
 def _thresholds(plan: Plan) -> Finding:
+    counted = ((p.entity._meta.label_lower, p.rows, registry.threshold(p.entity)) for p in plan.parts)
     over = [
-        {"entity": p.entity._meta.label_lower, "rows": p.rows, "threshold": registry.threshold(p.entity)}
-        for p in plan.parts
-        if p.rows > registry.threshold(p.entity)
+        {"entity": entity, "rows": rows, "threshold": threshold} for entity, rows, threshold in over_threshold(counted)
     ]
     return Finding(
         "threshold", "warn" if over else "pass", "over_threshold" if over else "under_threshold", {"over": over}

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, transaction
 
 from approvals import gate, rules, tickets
 from approvals.errors import NotAPerson
@@ -35,6 +36,9 @@ class TestRequirement:
             ([("a", 10_001, 500)], 2),
             ([("a", 5_001, 500), ("b", 5_000, 10_000)], 2),
             ([("a", 9_999, 10_000), ("b", 2, 500)], 0),
+            ([("a", 83, 500), ("b", 442, 500)], 1),
+            ([("a", 250, 500), ("b", 250, 500)], 0),
+            ([("a", 10, 10), ("b", 250, 500), ("c", 251, 500)], 1),
         ],
     )
     def test_one_other_person_above_a_threshold_two_above_ten_thousand(self, parts: Any, approvals: int) -> None:
@@ -42,6 +46,10 @@ class TestRequirement:
 
     def test_the_tables_over_their_threshold_are_named(self) -> None:
         assert rules.requirement([("a", 11, 10), ("b", 1, 500)]).over == (("a", 11, 10),)
+        assert rules.requirement([("a", 1, 10), ("b", 300, 500), ("c", 300, 500)]).over == (
+            ("b", 300, 500),
+            ("c", 300, 500),
+        )
 
 
 @pytest.mark.django_db
@@ -157,3 +165,14 @@ class TestTicket:
             theirs = order(customer())
         outcome = ask(at_work, "shop.order", keys_of([order(), theirs]))
         assert outcome.change.rows_total == 1
+
+
+@pytest.mark.django_db
+def test_tables_under_the_same_threshold_count_together_for_the_gate_and_for_the_database(at_work: Actor) -> None:
+    buyer = customer()
+    tags(500, customer=buyer)
+    outcome = ask(at_work, "shop.customer", keys_of([buyer]))
+    assert outcome.ticket is not None
+    assert [part[:2] for part in outcome.ticket.rule["over"]] == [["shop.customer", 1], ["shop.usertag", 500]]
+    with pytest.raises(DatabaseError, match="is over a threshold"), transaction.atomic():
+        Change.objects.filter(pk=outcome.change.pk).update(state="cleared")
