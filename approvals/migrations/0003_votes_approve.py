@@ -4,9 +4,9 @@ from pathlib import Path
 
 from django.db import migrations
 
+from audit.written import function_as_written
+
 SQL = Path(__file__).resolve().parent.parent / "sql"
-BEFORE = (SQL / "guards_v1.sql").read_text()
-STEP = BEFORE[BEFORE.index("CREATE FUNCTION custody.ticket_step()") :].split("END $f$;")[0] + "END $f$;"
 
 
 class Migration(migrations.Migration):
@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(
-            [(SQL / "guards_v2.sql").read_text()], [STEP.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)]
+            [(SQL / "guards_v2.sql").read_text()], [function_as_written(SQL / "guards_v1.sql", "ticket_step")]
         )
     ]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from django.db import migrations
 
+from audit.written import function_as_written
+
 SQL = Path(__file__).resolve().parent.parent / "sql"
-BEFORE = (SQL / "guards_v1.sql").read_text()
-CLEARANCE = BEFORE[BEFORE.index("CREATE FUNCTION custody.clearance()") :].split("END $f$;")[0] + "END $f$;"
 
 
 class Migration(migrations.Migration):
@@ -15,6 +15,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(
             [(SQL / "guards_v3.sql").read_text()],
-            [CLEARANCE.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)],
+            [function_as_written(SQL / "guards_v1.sql", "clearance")],
         )
     ]

@@ -4,15 +4,9 @@ from pathlib import Path
 
 from django.db import migrations
 
+from audit.written import function_as_written
+
 SQL = Path(__file__).resolve().parent.parent / "sql"
-
-
-def before(file: str, function: str) -> str:
-    """The function as an earlier file wrote it."""
-    text = (SQL / file).read_text()
-    start = text.index(f"CREATE FUNCTION custody.{function}(")
-    end = text.index("END $f$;", start) + len("END $f$;")
-    return text[start:end].replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
 
 
 class Migration(migrations.Migration):
@@ -22,8 +16,8 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             [(SQL / "events_v2.sql").read_text()],
             [
-                before("events_v1.sql", "refuse_mass"),
-                before("functions_v1.sql", "trusted_context"),
+                function_as_written(SQL / "events_v1.sql", "refuse_mass"),
+                function_as_written(SQL / "functions_v1.sql", "trusted_context"),
                 "DROP FUNCTION custody.change_covers(bigint, integer, text, bigint)",
                 "DROP FUNCTION custody.row_limit(text, bigint)",
                 "DROP FUNCTION custody.refuse_strangers(text, bigint, integer, bigint[])",

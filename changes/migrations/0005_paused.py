@@ -4,16 +4,18 @@ from pathlib import Path
 
 from django.db import migrations, models
 
+from audit.written import function_as_written
+
 SQL = Path(__file__).resolve().parent.parent / "sql"
-BEFORE = (SQL / "guards_v2.sql").read_text()
-STEP = BEFORE[BEFORE.index("CREATE OR REPLACE FUNCTION custody.change_step()") :].split("END $f$;")[0] + "END $f$;"
 
 
 class Migration(migrations.Migration):
     dependencies = [("changes", "0004_covered_rows")]
 
     operations = [
-        migrations.RunSQL([(SQL / "guards_v4.sql").read_text()], [STEP]),
+        migrations.RunSQL(
+            [(SQL / "guards_v4.sql").read_text()], [function_as_written(SQL / "guards_v2.sql", "change_step")]
+        ),
         migrations.RemoveConstraint(
             model_name="change",
             name="changes_change_state_known",

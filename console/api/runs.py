@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Q
@@ -22,6 +23,8 @@ from console.api.errors import BadParameter
 from console.api.fields import Body, read
 from console.api.requests import ReasonRequest
 from console.api.serializers import ChangeWhole, DriftShown, FrozenRowShown, SkippedRowShown, UndoPreviewShown
+
+Verb = Callable[..., Change]
 
 
 class Nothing(Body):
@@ -45,10 +48,7 @@ class ChangeStart(ApiView):
         tag="changes",
     )
     def post(self, request: Request, change_id: int) -> Response:
-        read(Nothing, request.data)
-        open_change(self, change_id)
-        execution.start(change_id, actor=self.actor)
-        return _now(change_id)
+        return _step(self, request, change_id, execution.start)
 
 
 class ChangeDiscard(ApiView):
@@ -61,10 +61,7 @@ class ChangeDiscard(ApiView):
         tag="changes",
     )
     def post(self, request: Request, change_id: int) -> Response:
-        read(Nothing, request.data)
-        open_change(self, change_id)
-        execution.discard(change_id, actor=self.actor)
-        return Response(whole(execution.get(change_id)))
+        return _step(self, request, change_id, execution.discard, status=200)
 
 
 class ChangePause(ApiView):
@@ -78,10 +75,7 @@ class ChangePause(ApiView):
         tag="changes",
     )
     def post(self, request: Request, change_id: int) -> Response:
-        read(Nothing, request.data)
-        open_change(self, change_id)
-        execution.pause(change_id, actor=self.actor)
-        return _now(change_id)
+        return _step(self, request, change_id, execution.pause)
 
 
 class ChangeCancel(ApiView):
@@ -95,10 +89,7 @@ class ChangeCancel(ApiView):
         tag="changes",
     )
     def post(self, request: Request, change_id: int) -> Response:
-        read(Nothing, request.data)
-        open_change(self, change_id)
-        execution.cancel(change_id, actor=self.actor)
-        return _now(change_id)
+        return _step(self, request, change_id, execution.cancel)
 
 
 class ChangeUndo(ApiView):
@@ -243,5 +234,9 @@ def _with_parts(change: Change, rows: list[Any], shown: Any) -> list[Any]:
     return list(shown(found, many=True).data)
 
 
-def _now(change_id: int) -> Response:
-    return Response(whole(execution.get(change_id)), status=202)
+def _step(view: ApiView, request: Request, change_id: int, verb: Verb, *, status: int = 202) -> Response:
+    """Take one step of a change; answered with the change as it stands then."""
+    read(Nothing, request.data)
+    open_change(view, change_id)
+    verb(change_id, actor=view.actor)
+    return Response(whole(execution.get(change_id)), status=status)

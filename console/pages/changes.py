@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -54,38 +55,23 @@ def run(request: HttpRequest, change_id: int) -> HttpResponse:
 @require_POST
 def start(request: HttpRequest, change_id: int) -> HttpResponse:
     """Start, or go on after a failure. Workers do the rest."""
-    try:
-        execution.start(change_id, actor=actor_of(request))
-        messages.success(request, _("Started."))
-    except Conflict as error:
-        messages.error(request, str(error))
+    _step(request, change_id, execution.start, _("Started."))
     return redirect(inbox.url(found(change_id)))
 
 
 @require_POST
 def discard(request: HttpRequest, change_id: int) -> HttpResponse:
     """A draft leaves without a trace on the page; a change that was called off keeps its page."""
-    one = found(change_id)
-    was_draft = one.state == State.DRAFT
-    try:
-        execution.discard(change_id, actor=actor_of(request))
-        messages.success(
-            request, _("The draft is thrown away.") if was_draft else _("Called off. Nothing was touched.")
-        )
-    except Conflict as error:
-        messages.error(request, str(error))
-        was_draft = False
-    return redirect("admin:tickets") if was_draft else redirect(inbox.url(found(change_id)))
+    was_draft = found(change_id).state == State.DRAFT
+    said = _("The draft is thrown away.") if was_draft else _("Called off. Nothing was touched.")
+    taken = _step(request, change_id, execution.discard, said)
+    return redirect("admin:tickets") if taken and was_draft else redirect(inbox.url(found(change_id)))
 
 
 @require_POST
 def pause(request: HttpRequest, change_id: int) -> HttpResponse:
     """Hold it after the batch in hand; nothing is lost, so nobody is asked twice."""
-    try:
-        execution.pause(change_id, actor=actor_of(request))
-        messages.success(request, _("It pauses after the batch in hand."))
-    except Conflict as error:
-        messages.error(request, str(error))
+    _step(request, change_id, execution.pause, _("It pauses after the batch in hand."))
     return redirect(inbox.url(found(change_id)))
 
 
@@ -103,11 +89,8 @@ def cancel(request: HttpRequest, change_id: int) -> HttpResponse:
             "back": inbox.url(one),
         }
         return render(request, "console/cancel.html", context)
-    try:
-        execution.cancel(change_id, actor=actor_of(request))
-        messages.success(request, _("It stops after the batch in hand. What is done stays done and can be undone."))
-    except Conflict as error:
-        messages.error(request, str(error))
+    said = _("It stops after the batch in hand. What is done stays done and can be undone.")
+    _step(request, change_id, execution.cancel, said)
     return redirect(inbox.url(one))
 
 
@@ -150,6 +133,17 @@ def _undo_page(request: HttpRequest, one: Change, typed: dict[str, str], error: 
         "least": REASON_LEAST,
     }
     return render(request, "console/undo.html", context, status=status_of(error) if error else 422 if posted else 200)
+
+
+def _step(request: HttpRequest, change_id: int, verb: Callable[..., Change], said: str) -> bool:
+    """Take one step and say so, or say why not. Return whether it was taken."""
+    try:
+        verb(change_id, actor=actor_of(request))
+    except Conflict as error:
+        messages.error(request, str(error))
+        return False
+    messages.success(request, said)
+    return True
 
 
 def _key(text: str) -> uuid.UUID | None:
