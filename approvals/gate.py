@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,9 @@ from django.db import IntegrityError
 from approvals import rules, tickets
 from approvals.models import Ticket
 from audit import registry
+from audit.models import Event
 from changes import execution, submission
+from changes.errors import EventNotFound
 from changes.models import Change
 from changes.states import Operation, State
 from foundation.actor import Actor
@@ -45,9 +48,18 @@ def request(actor: Actor, **asked: Any) -> Outcome:
 
 
 def request_undo(
-    change_id: int, *, actor: Actor, reason: str, request_key: UUID | None = None, title: str = ""
+    change_id: int,
+    *,
+    actor: Actor,
+    reason: str,
+    request_key: UUID | None = None,
+    title: str = "",
+    options: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Ask to undo a change. Raises ChangeNotFound, WrongState, NothingToUndo, UndoExists."""
+    """Ask to undo a change, or a part of it (`changes.operations.undo.read_options`).
+
+    Raises ChangeNotFound, WrongState, NothingToUndo, UndoExists, ConflictsFound, an Invalid option.
+    """
     original = execution.get(change_id)
     return request(
         actor,
@@ -58,14 +70,40 @@ def request_undo(
         title=title,
         request_key=request_key,
         undo_of=original.pk,
+        options=options,
+    )
+
+
+def request_undo_of_events(
+    events: list[int],
+    *,
+    actor: Actor,
+    reason: str,
+    transaction: bool = False,
+    options: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Outcome:
+    """Ask to undo statements that no change made, or everything their transactions did. Raises EventNotFound."""
+    first = Event.objects.filter(pk__in=events[:1000]).exclude(operation=Event.Operation.ACT).order_by("pk").first()
+    if first is None:
+        raise EventNotFound(field="source.events", value=", ".join(map(str, events[:5])))
+    return request(
+        actor,
+        entity=first.entity,
+        operation=Operation.UNDO,
+        selection=None,
+        reason=reason,
+        options={**(options or {}), "source": {"events": events, "transaction": transaction}},
+        **more,
     )
 
 
 def needed(change: Change) -> rules.Requirement:
     """The approvals a frozen change needs, by its parts."""
-    return rules.requirement(
+    counted = (
         (part.entity, part.rows, registry.threshold(registry.entity(part.entity))) for part in change.parts.all()
     )
+    return rules.requirement(counted, least=change.approvals_least)
 
 
 def _admit(change: Change, actor: Actor) -> Ticket | None:

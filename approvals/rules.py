@@ -20,13 +20,13 @@ class Requirement:
     over: tuple[tuple[str, int, int], ...] = ()
 
 
-def requirement(parts: Iterable[tuple[str, int, int]]) -> Requirement:
+def requirement(parts: Iterable[tuple[str, int, int]], *, least: int = 0) -> Requirement:
     """Of (entity, rows, threshold) per part, cascades included: one other person above any threshold, tables under
-    the same one counted together, two above 10,000 rows in all.
+    the same one counted together, two above 10,000 rows in all, and never fewer than the change asks for itself.
     """
     known = tuple(parts)
     over = over_threshold(known)
     if not over:
-        return Requirement(0)
+        return Requirement(least)
     total = sum(rows for _, rows, _ in known)
-    return Requirement(2 if total > TWO_PERSONS_ABOVE else 1, over)
+    return Requirement(max(least, 2 if total > TWO_PERSONS_ABOVE else 1), over)

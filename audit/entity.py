@@ -6,7 +6,7 @@ together, by one door (`settings.CUSTODY_DELETE_DOOR`), whoever asks: instance, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -34,6 +34,8 @@ class Governance:
     retention    retention policy written by a delete
     tenant       rows carry a tenant and are isolated by row level security
     status       whether the model has the status column that a delete turns to “archived”
+    renamed      former column name → present one, so that undo and restore find what was frozen under the old name
+    formerly     labels this model had before, for changes made under them
     fail_open    a failing capture lets the write pass and raises an alarm (for tables of other programs)
     """
 
@@ -46,6 +48,8 @@ class Governance:
     tenant: bool = True
     status: bool = True
     fail_open: bool = False
+    renamed: dict[str, str] = field(default_factory=dict)
+    formerly: tuple[str, ...] = ()
 
 
 class EntityQuerySet(models.QuerySet[Any]):

@@ -59,6 +59,8 @@ def change_digest(change: Change, parts: list[PartPlan], schema: str) -> str:
             "reason": change.reason,
             "undo_of": change.undo_of_id,
             "requester": change.requester_person_id,
+            "options": change.options,
+            "approvals": change.approvals_least,
             "parts": [[p.number, p.entity._meta.label_lower, str(p.effect), list(p.columns), p.rows] for p in parts],
             "schema": schema,
             "rows": rows_digest(change),

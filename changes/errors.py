@@ -59,6 +59,30 @@ class UnknownOperation(Invalid):
     code = "unknown_operation"
 
 
+class UnknownConflict(Invalid):
+    """“%(value)s” is no class of conflict. Use: %(known)s."""
+
+    code = "unknown_conflict"
+
+
+class BadRule(Invalid):
+    """“%(value)s” is no rule for %(name)s. Use one of: %(known)s."""
+
+    code = "bad_rule"
+
+
+class BadOption(Invalid):
+    """The option “%(value)s” cannot be used here. Known: %(known)s."""
+
+    code = "bad_option"
+
+
+class EventNotFound(Invalid):
+    """There is no such event, or none of them changed a row: %(value)s."""
+
+    code = "event_not_found"
+
+
 class ChangeNotFound(NotFound):
     """There is no change %(change_id)s."""
 
@@ -93,6 +117,18 @@ class SchemaMoved(Conflict):
     """The table %(entity)s has changed its columns since this was frozen. Ask again."""
 
     code = "schema_moved"
+
+
+class ConflictsFound(Conflict):
+    """%(rows)s rows are in conflict (%(reason)s, the first is %(first)s) and the rule for them is to stop. Choose another rule, or leave these rows out."""
+
+    code = "conflicts_found"
+
+
+class UndoOfWhat(Invalid):
+    """Say what is to be undone: the number of a change, or the events of statements that no change made."""
+
+    code = "undo_of_what"
 
 
 class NothingToUndo(Conflict):

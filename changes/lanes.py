@@ -17,9 +17,10 @@ from django.db.models import Max, Min
 from django.db.models.functions import Now
 
 from audit import registry
-from changes.errors import CaptureMismatch
+from changes import conflicts
+from changes.effects import EFFECTS
+from changes.errors import CaptureMismatch, ConflictsFound
 from changes.models import Change, ChangePart, FrozenRow, Lane, SkippedRow
-from changes.operations import REGISTRY
 from changes.states import SkipReason, State
 from changes.tables import AS_EVER, BY_KEY, table_of
 from foundation import context
@@ -138,7 +139,7 @@ def advance(change: Change, held: Claim, *, inline: bool = False) -> bool:
     try:
         with durable():
             return _chunk(change, held, inline=inline)
-    except (DatabaseError, CaptureMismatch) as error:
+    except (DatabaseError, CaptureMismatch, ConflictsFound) as error:
         if inline:
             raise
         return _stumble(change, held, error)
@@ -188,6 +189,7 @@ def _apply(change: Change, lane: Lane, hi: int, rows: int) -> None:
     applied = _change_rows(change, part, lane.cursor, hi, rows)
     if applied < rows:
         _list_skipped(change, part, lane.cursor, hi)
+        conflicts.refuse_aborting(change, part=part.part, lo=lane.cursor, hi=hi)
     Lane.objects.filter(pk=lane.pk).update(
         cursor=hi,
         applied=lane.applied + applied,
@@ -202,14 +204,16 @@ def _apply(change: Change, lane: Lane, hi: int, rows: int) -> None:
 
 def _change_rows(change: Change, part: ChangePart, lo: int, hi: int, rows: int) -> int:
     """Lock in key order, change what is still as it was frozen, and see that the database recorded it."""
-    table, operation = table_of(registry.entity(part.entity)), REGISTRY[change.operation]
-    lock_rows(change, part, lo, hi, rows)
+    table, effect = table_of(registry.entity(part.entity)), EFFECTS[part.effect]
+    if effect.locked:
+        lock_rows(change, part, lo, hi, rows)
     values = {"tenant": change.tenant_id, "change": change.pk, "part": part.part, "lo": lo, "hi": hi}
-    way = table.way(lo, hi, rows) if operation.by_range(part) else BY_KEY
+    values |= effect.values(change, part)
+    way = table.way(lo, hi, rows) if effect.by_range(part) else BY_KEY
     acting_as = context.inside(change_id=change.pk, action=change.operation, reason=change.reason)
     with acting_as, connection.cursor() as cursor:
         cursor.execute(way.settings)
-        cursor.execute(operation.chunk_sql(table, part, way.bounds), values)
+        cursor.execute(effect.chunk_sql(change, table, part, way.bounds), values)
         applied: int = cursor.rowcount
         cursor.execute(AS_EVER)
         captured = _captured(cursor, change, table.plain_name) if applied else 0
@@ -252,17 +256,16 @@ def _captured(cursor: Any, change: Change, table: str) -> int:
 def _list_skipped(change: Change, part: ChangePart, lo: int, hi: int) -> None:
     """Rows of the range that this change did not touch, each with the reason that can be seen."""
     table = table_of(registry.entity(part.entity))
-    reasons = REGISTRY[change.operation].skip_sql(table, part)
+    effect = EFFECTS[part.effect]
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO changes_skippedrow (tenant_id, change_id, part, position, key, reason, detail) "
             "SELECT %(tenant)s, %(change)s, %(part)s, r.position, r.key, "
-            f"CASE WHEN NOT EXISTS (SELECT FROM {table.name} o WHERE {table.match()} AND {table.tenant()}) "
-            f"THEN '{SkipReason.GONE}' {reasons} ELSE '{SkipReason.CHANGED}' END, '' FROM changes_frozenrow r "
+            f"{effect.skip_sql(change, table, part)}, '' FROM changes_frozenrow r "
             "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
             "AND r.position > %(lo)s AND r.position <= %(hi)s AND NOT EXISTS ("
-            f"SELECT FROM {table.name} o JOIN {table.history} h ON {table.match_history()} "
-            f"WHERE {table.match()} AND {table.tenant()} AND {table.tenant('h')} AND h.change_id = %(change)s) "
+            f"SELECT FROM {table.history} h WHERE {table.match('h')} AND {table.tenant('h')} "
+            "AND h.change_id = %(change)s) "
             "ON CONFLICT DO NOTHING",
             {"tenant": change.tenant_id, "change": change.pk, "part": part.part, "lo": lo, "hi": hi},
         )
@@ -281,7 +284,7 @@ def _stumble(change: Change, held: Claim, error: Exception) -> bool:
             _quarantine(change, lane, text)
             return True
         lane.limit = max(1, limit // 10 if broken_row else limit // 2)
-        lane.attempts += 0 if broken_row else 1
+        lane.attempts += 0 if broken_row else ATTEMPTS if isinstance(error, ConflictsFound) else 1
         lane.error = text
         lane.heartbeat_at = None if lane.attempts >= ATTEMPTS else lane.heartbeat_at
         lane.state = Lane.State.FAILED if lane.attempts >= ATTEMPTS else lane.state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -9,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from audit.fields import XidField
-from changes.states import UNFINISHED, Effect, Operation, SkipReason, State
+from changes.states import UNFINISHED, Effect, SkipReason, State
 
 # The application never removes what the engine keeps.
 KEPT = frozenset({"SELECT", "INSERT", "UPDATE"})
@@ -25,6 +27,13 @@ def _of_change(stem: str) -> list[models.BaseConstraint]:
     ]
 
 
+def operation_choices() -> list[tuple[str, Any]]:
+    """The registered operations, a project's own among them."""
+    from changes.operations import REGISTRY  # the operations' files need the models
+
+    return [(kind.name, kind.label) for kind in REGISTRY.values()]
+
+
 class Change(models.Model):
     """One governed operation on one entity: what was asked, by whom, what is frozen, how far it is."""
 
@@ -32,7 +41,7 @@ class Change(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     tenant_id = models.IntegerField()
-    operation = models.CharField(_("operation"), max_length=16, choices=Operation.choices)
+    operation = models.CharField(_("operation"), max_length=16, choices=operation_choices)
     entity = models.CharField(_("table"), max_length=160)
     title = models.CharField(_("title"), max_length=200)
     reason = models.TextField(_("reason"), blank=True)
@@ -45,6 +54,7 @@ class Change(models.Model):
     schema_fingerprint = models.CharField(max_length=64, blank=True)
     rows_selected = models.BigIntegerField(default=0)
     rows_total = models.BigIntegerField(default=0)
+    approvals_least = models.SmallIntegerField(default=0, db_default=0)
     preflight = models.JSONField(default=list)
     requested_by_id = models.BigIntegerField(null=True)
     requester_person_id = models.BigIntegerField(null=True)
@@ -74,7 +84,7 @@ class Change(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="changes_change_state_known"),
-            models.CheckConstraint(condition=Q(operation__in=Operation.values), name="changes_change_operation_known"),
+            models.CheckConstraint(condition=Q(approvals_least__gte=0), name="changes_change_approvals_least"),
             models.UniqueConstraint(
                 fields=["tenant_id", "requested_by_id", "request_key"],
                 condition=Q(request_key__isnull=False),

@@ -27,7 +27,7 @@ def over_threshold(parts: Iterable[Counted]) -> tuple[Counted, ...]:
 
 @dataclass(slots=True)
 class PartPlan:
-    """One part while it is being frozen."""
+    """One part while it is being frozen. Without a `step` of its own the depth decides when its turn comes."""
 
     number: int
     entity: type[SoftDeleted]
@@ -38,6 +38,7 @@ class PartPlan:
     rows: int = 0
     conflicts: int = 0
     selected: int | None = None
+    step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,11 @@ class KeyReport:
 
 @dataclass(slots=True)
 class Plan:
-    """Everything the freeze decided."""
+    """Everything the freeze decided.
+
+    lost             (entity, column): written by the change, no longer there, cannot come back
+    approvals_least  other persons that must agree however few the rows are
+    """
 
     parts: list[PartPlan] = field(default_factory=list)
     protected: list[Protected] = field(default_factory=list)
@@ -79,6 +84,8 @@ class Plan:
     snapshot: str = ""
     schema_fingerprint: str = ""
     table_rows: int = 0
+    lost: tuple[tuple[str, str], ...] = ()
+    approvals_least: int = 0
 
     @property
     def rows_selected(self) -> int:

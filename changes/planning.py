@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ def preview(
     selection: Selection | None,
     cascade_also: frozenset[str] = frozenset(),
     undo_of: Change | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Preview:
     """Freeze, look, and roll back. An empty selection gives a plan without rows."""
     found: list[Preview] = []
@@ -55,6 +57,7 @@ def preview(
         state=State.DRAFT,
         requester_name=actor.name,
         undo_of=undo_of,
+        options=REGISTRY[operation].read_options(entity, options or {}),
     )
     try:
         with consistent():
@@ -73,6 +76,7 @@ def freeze_rows(change: Change, selection: Selection | None, cascade_also: froze
     if selection is not None:
         plan.keys = _key_report(change.operation, selection, plan)
         plan.table_rows = _table_rows(selection) if selection.keys is None else 0
+    plan.approvals_least = max(plan.approvals_least, kind.approvals)
     plan.schema_fingerprint = schema_fingerprint([table_of(part.entity).name for part in plan.parts])
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_snapshot()::text")
@@ -89,6 +93,7 @@ def store_plan(change: Change, plan: Plan, findings: list[Finding]) -> None:
     change.schema_fingerprint = plan.schema_fingerprint
     change.rows_selected = plan.rows_selected
     change.rows_total = plan.rows_total
+    change.approvals_least = plan.approvals_least
     change.preflight = [finding.as_json() for finding in findings]
     change.digest = change_digest(change, plan.parts, plan.schema_fingerprint)
     change.state = State.FROZEN
@@ -107,7 +112,7 @@ def _store_parts(change: Change, plan: Plan) -> None:
             change=change,
             part=part.number,
             depth=part.depth,
-            step=deepest - part.depth if deepest_first else part.depth,
+            step=part.step if part.step is not None else deepest - part.depth if deepest_first else part.depth,
             entity=part.entity._meta.label_lower,
             effect=part.effect,
             via=part.via,

@@ -1,247 +1,174 @@
-"""Freezing of a revert: which version each row goes back to, and what stands against it.
+"""Freezing of rows that go back to an earlier version, and what stands against each: listed, and left out.
 
-A revert brings back the named columns of the version before (`before_id`), as long as they are still
-what the version after (`after_id`) made them. Rows in conflict are listed and left out.
+A frozen row of a revert names the version the change left (`after_id`) and, where it needs naming, the version to bring
+back or the first one the change wrote (`before_id`); see `changes.effects.revert`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet, Sum, UniqueConstraint
-
-from audit import registry
 from audit.entity import SoftDeleted
-from audit.names import quote
-from changes.freezing import MANY, Freezer, delete_columns, named_parameters, parent_join
+from changes import conflicts
+from changes.effects import add, revert
+from changes.freezing import MANY, Freezer
 from changes.models import Change
-from changes.plan import PartPlan
-from changes.relations import Rule, dependants, governed_parents
+from changes.obstacles import Value, parent_gone, parents, relevant, taken
+from changes.plan import PartPlan, Plan
+from changes.relations import dependants
 from changes.states import Effect, SkipReason
 from changes.tables import Table, table_of
+from changes.versions import recorded_columns
 
 INTO = "INSERT INTO changes_frozenrow (tenant_id, change_id, part, position, token, key, before_id, after_id) "
-WRITTEN = "WHERE h.event_id BETWEEN %(first)s AND %(last)s AND h.change_id = %(original)s AND {tenant}"
 SKIP = "INSERT INTO changes_skippedrow (tenant_id, change_id, part, position, key, reason, detail) "
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A column that was written and is no longer there: its values cannot come back."""
+
+    entity: str
+    column: str
+
+
 class Reverter(Freezer):
-    """Freezes the rows of an undo or a restore."""
+    """Freezes the rows of an undo, a restore or a rollback for one change."""
 
-    # -- undo ---------------------------------------------------------------------------------------
+    def __init__(self, change: Change) -> None:
+        super().__init__(tenant_id=change.tenant_id, change_id=change.pk)
+        self.change = change
+        self.lost: list[Lost] = []
 
-    def freeze_undo(self, original: Change) -> None:
-        """One part per part of the original that did something, parents before children.
+    def plan(self) -> Plan:
+        """The parts that have something to do or to say. Raises ConflictsFound where a rule says stop."""
+        conflicts.refuse_aborting(self.change)
+        plan = Plan(parts=[part for part in self.parts if part.rows or part.conflicts])
+        plan.lost = tuple((lost.entity, lost.column) for lost in self.lost)
+        if conflicts.forced(self.change):
+            plan.approvals_least = 1
+        return plan
 
-        A change touches each of its rows once, so the history row it wrote is the version after; the
-        version before is the one that precedes it, found when the row is brought back.
-        """
-        for done in original.parts.order_by("step", "part"):
-            entity = registry.entity(done.entity)
-            part = self.add_part(entity, Effect.REVERT, tuple(done.columns), depth=done.depth, via=done.via)
-            self._versions_of(original.pk, done.part, part)
-            touched = original.lanes.filter(part=done.part).aggregate(rows=Sum("applied"))["rows"] or 0
-            if part.rows < touched:
-                part.conflicts += self._skip_moved(original.pk, done.part, part)
-            self._conflicts(part)
-        self.parts = [part for part in self.parts if part.rows or part.conflicts]
-        self._parents_gone()
-
-    def _versions_of(self, original: int, done_part: int, part: PartPlan) -> None:
-        """Freeze the rows that are still as the change left them."""
-        table = table_of(part.entity)
-        source, values = self._written_by(table, original, done_part)
-        position, key = ("h." + quote(table.key[0][0]), "NULL::jsonb") if table.integer_key else ("r.position", "r.key")
-        part.rows += self.execute(
-            f"{INTO} SELECT %(tenant)s, %(change)s, {part.number}, {position}, o.xmin, {key}, NULL, h.history_id "
-            f"{source} JOIN {table.name} o ON {table.match_history()} AND {table.tenant()} "
-            f"{WRITTEN.format(tenant=table.tenant('h'))} AND {unchanged(part.columns, 'h')} ORDER BY 4",
-            hint_rows=MANY + 1,
-            **values,
-        )
-
-    def _written_by(self, table: Table, original: int, done_part: int) -> tuple[str, dict[str, Any]]:
-        """FROM clause over the history rows a part of the original wrote, found by the range of its events."""
-        span = self.rows(
-            "SELECT coalesce(min(id), 0), coalesce(max(id), -1) FROM audit_event "
-            "WHERE change_id = %(original)s AND target_table = %(table)s AND operation <> '*'",
-            original=original,
-            table=table.plain_name,
-        )[0]
-        values = {"original": original, "done_part": done_part, "first": span[0], "last": span[1]}
-        frozen = (
-            "JOIN changes_frozenrow r ON r.tenant_id = %(tenant)s AND r.change_id = %(original)s "
-            f"AND r.part = %(done_part)s AND {table.match('h')}"
-        )
-        return f"FROM {table.history} h {frozen}", values
-
-    def _skip_moved(self, original: int, done_part: int, part: PartPlan) -> int:
-        """List the rows the change touched that are not as it left them, or not there at all."""
-        table = table_of(part.entity)
-        source, values = self._written_by(table, original, done_part)
-        return self.execute(
-            f"{SKIP} SELECT %(tenant)s, %(change)s, {part.number}, r.position, r.key, "
-            f"CASE WHEN EXISTS (SELECT FROM {table.name} o WHERE {table.match_history()} AND {table.tenant()}) "
-            f"THEN '{SkipReason.CHANGED}' ELSE '{SkipReason.GONE}' END, '' {source} "
-            f"{WRITTEN.format(tenant=table.tenant('h'))} AND NOT EXISTS (SELECT FROM changes_frozenrow x "
-            f"WHERE x.tenant_id = %(tenant)s AND x.change_id = %(change)s AND x.part = {part.number} "
-            "AND x.position = r.position)",
-            hint_rows=MANY + 1,
-            **values,
-        )
-
-    # -- restore ------------------------------------------------------------------------------------
-
-    def freeze_restore(self, rows: QuerySet[Any], entity: type[SoftDeleted]) -> None:
-        """The selected deleted rows, and dependants that went with them in the same change."""
-        part = self.add_part(entity, Effect.REVERT, delete_columns(entity))
-        table = table_of(entity)
-        columns = [field.attname for field in entity._meta.pk_fields]
-        sql, named = named_parameters(*rows.order_by().values_list(*columns).query.sql_with_params())
-        names = ", ".join(quote(column) for column, _ in table.key)
-        part.rows += self.execute(
-            self._restore_sql(table, part, f"JOIN ({sql}) AS s ({names}) ON {table.match_history('s', 'o')}", "true"),
-            **named,
-        )
-        part.selected = part.rows
-        self._conflicts(part)
-        queue = [part]
-        while queue:
-            queue += self._restore_children(queue.pop(0))
-        self._parents_gone()
-
-    def _restore_sql(self, table: Table, part: PartPlan, join: str, where: str) -> str:
-        """Deleted rows with their latest version a, the last one b in which they were alive, and d that ended it."""
-        history = f"FROM {table.history} h WHERE {table.match_history('h', 'o')} AND {table.tenant('h')}"
-        return (
-            f"{INTO} SELECT %(tenant)s, %(change)s, {part.number}, {table.position(base=str(part.rows))}, o.xmin, "
-            f"{table.key_json()}, b.history_id, a.history_id FROM {table.name} o {join} "
-            f"JOIN LATERAL (SELECT h.history_id {history} ORDER BY h.history_id DESC LIMIT 1) a ON true "
-            f"JOIN LATERAL (SELECT h.history_id {history} AND NOT h.is_deleted "
-            "ORDER BY h.history_id DESC LIMIT 1) b ON true "
-            f"JOIN LATERAL (SELECT h.change_id {history} AND h.history_id > b.history_id "
-            "ORDER BY h.history_id LIMIT 1) d ON true "
-            f"WHERE {table.tenant()} AND o.is_deleted AND {where} ORDER BY {table.order()} ON CONFLICT DO NOTHING"
-        )
-
-    def _restore_children(self, part: PartPlan) -> list[PartPlan]:
-        """Dependants whose life ended in the same change as their parent's."""
-        parent = table_of(part.entity)
-        grown = []
-        for dependant in dependants(part.entity, cascade_also=_all_relations(part.entity)):
-            if dependant.rule is not Rule.CASCADE:
-                continue
-            table = table_of(dependant.child)
-            child = self.part_of(dependant.child, Effect.REVERT)
-            fresh = child is None
-            if child is None:
-                child = self.add_part(
-                    dependant.child,
-                    Effect.REVERT,
-                    delete_columns(dependant.child),
-                    depth=part.depth + 1,
-                    via=dependant.name,
-                )
-            join = (
-                f"{parent_join(part, dependant)} JOIN {parent.history} pb ON pb.history_id = p.before_id "
-                f"JOIN LATERAL (SELECT h.change_id FROM {parent.history} h WHERE {parent.match_history('h', 'pb')} "
-                f"AND {parent.tenant('h')} AND h.history_id > p.before_id ORDER BY h.history_id LIMIT 1) pd ON true"
-            )
-            where = f"d.change_id = pd.change_id AND {self._not_frozen(child, table)}"
-            new = self.execute(self._restore_sql(table, child, join, where), hint_rows=0)
-            child.rows += new
-            if fresh and not new:
-                self.parts.remove(child)
-            elif new:
-                self._conflicts(child)
-                grown.append(child)
-        return grown
+    def known_columns(self, entity: type[SoftDeleted], columns: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns under their present names; those that are gone are remembered as lost."""
+        present = recorded_columns(table_of(entity))
+        renamed = entity.governance.renamed
+        mapped = tuple(renamed.get(column, column) for column in columns)
+        gone = [column for column, now in zip(columns, mapped, strict=True) if now not in present]
+        self.lost += [Lost(entity._meta.label_lower, column) for column in gone]
+        return tuple(column for column in mapped if column in present)
 
     # -- conflicts ----------------------------------------------------------------------------------
 
-    def _conflicts(self, part: PartPlan) -> None:
-        """Take rows out whose unique values are taken meanwhile, and list them."""
+    def find_conflicts(self, part: PartPlan) -> None:
+        """Take rows out whose values are taken, whose key is in use again, or that others hang on."""
+        if not part.rows:
+            return None
         table = table_of(part.entity)
-        if part.rows and "is_deleted" in part.columns:
-            for constraint in live_constraints(part.entity):
-                self._take_out(part, SkipReason.UNIQUE, f"EXISTS ({taken(table, constraint)})", table, constraint.name)
-                self._take_out(part, SkipReason.UNIQUE, self._twins(part, table, constraint), table, constraint.name)
+        if part.effect is Effect.DELETE:
+            return self._hung_on(part, table)
+        if part.effect is Effect.ADD:
+            self.take_out(part, SkipReason.REUSED, add.key_reused(table))
+        value, gate = self._value(part), self._gate(part)
+        for unique in relevant(part.entity, part.columns):
+            self.take_out(part, SkipReason.UNIQUE, gate + taken(table, unique, value), unique.name)
+            if part.effect is Effect.ADD or unique.live_only:
+                self.take_out(part, SkipReason.UNIQUE, gate + self._twins(part, table, unique.columns), unique.name)
+        return None
 
-    def _twins(self, part: PartPlan, table: Table, constraint: UniqueConstraint) -> str:
-        """Two frozen rows that would come back with the same value: the later deleted one wins."""
-        same = _same_values(part.entity, constraint, "t", "o")
+    def _twins(self, part: PartPlan, table: Table, columns: tuple[str, ...]) -> str:
+        """Two frozen rows that would come back with the same value: the later one wins."""
+        if part.effect is Effect.ADD:
+            twin = f"FROM changes_frozenrow x JOIN {table.history} t ON t.history_id = x.before_id"
+            match, order = "true", "x.before_id > r.before_id"
+        else:
+            twin, match = f"FROM {table.name} t JOIN changes_frozenrow x ON {table.match('t', 'x')}", table.tenant("t")
+            order = "x.after_id > r.after_id"
+        value = self._value(part)
+        same = " AND ".join(f't."{column}" = {value(column)}' for column in columns)
         return (
-            f"EXISTS (SELECT FROM {table.name} t JOIN changes_frozenrow x ON x.tenant_id = %(tenant)s "
-            f"AND x.change_id = %(change)s AND x.part = {part.number} AND {table.match('t', 'x')} "
-            f"WHERE {table.tenant('t')} AND {same} AND x.after_id > r.after_id)"
+            f"EXISTS (SELECT {twin} WHERE x.tenant_id = %(tenant)s AND x.change_id = %(change)s "
+            f"AND x.part = {part.number} AND {match} AND {same} AND {order})"
         )
 
-    def _parents_gone(self) -> None:
-        """Rows whose parent is deleted and does not come back with them."""
+    def _hung_on(self, part: PartPlan, table: Table) -> None:
+        """Rows that would be archived, and on which live rows hang that do not go along."""
+        for dependant in dependants(part.entity):
+            child = table_of(dependant.child)
+            going = self.part_of(dependant.child, Effect.DELETE)
+            stays = "true" if going is None else self._not_frozen(going, child, row="c")
+            hangs = (
+                f"EXISTS (SELECT FROM {child.name} c WHERE {child.tenant('c')} AND NOT c.is_deleted "
+                f"AND c.{dependant.column()} = o.{dependant.target_column()} AND {stays})"
+            )
+            self.take_out(part, SkipReason.DEPENDANTS, hangs, dependant.name)
+
+    def parents_gone(self) -> None:
+        """Rows whose parent is deleted, or not there, and does not come back with them."""
         for part in self.parts:
-            if not part.rows or "is_deleted" not in part.columns:
+            if not part.rows or part.effect in (Effect.DELETE, Effect.LINK):
                 continue
-            table = table_of(part.entity)
-            for field in governed_parents(part.entity):
+            table, adds = table_of(part.entity), part.effect is Effect.ADD
+            for field in parents(part.entity, part.columns):
                 parent = table_of(field.remote_field.model)
-                if not self.rows(f"SELECT 1 FROM {parent.name} q WHERE {parent.tenant('q')} AND q.is_deleted LIMIT 1"):
-                    continue
                 back = self._coming_back(field.remote_field.model)
-                stays = "true" if back is None else self._not_frozen(back, parent, row="q")
-                gone = (
-                    f"EXISTS (SELECT FROM {parent.name} q WHERE {parent.tenant('q')} AND q.is_deleted AND "
-                    f"q.{quote(field.target_field.column)} = o.{quote(field.column)} AND {stays})"
-                )
-                self._take_out(part, SkipReason.PARENT, gone, table, detail=field.name)
+                if back is None and not adds and not self._any_deleted(parent):
+                    continue
+                comes = "false" if back is None else f"NOT {self._not_frozen(back, parent, row='q')}"
+                gone = parent_gone(table, field, self._value(part), back=comes, missing=adds)
+                if adds and back is not None and back.effect is Effect.ADD:
+                    gone = f"({gone} AND NOT {self._is_added(part, field, back)})"
+                self.take_out(part, SkipReason.PARENT, self._gate(part) + gone, field.name)
+
+    def _is_added(self, part: PartPlan, field: Any, back: PartPlan) -> str:
+        """The missing parent is one of the rows this change adds."""
+        parent = table_of(back.entity)
+        target, link = str(field.target_field.column), self._value(part)(str(field.column))
+        return (
+            f"EXISTS (SELECT FROM changes_frozenrow x JOIN {parent.history} q ON q.history_id = x.before_id "
+            f"WHERE x.tenant_id = %(tenant)s AND x.change_id = %(change)s AND x.part = {back.number} "
+            f'AND q."{target}" = {link})'
+        )
+
+    def _any_deleted(self, parent: Table) -> bool:
+        return bool(self.rows(f"SELECT 1 FROM {parent.name} q WHERE {parent.tenant('q')} AND q.is_deleted LIMIT 1"))
 
     def _coming_back(self, entity: Any) -> PartPlan | None:
         """The part that makes rows live again; another one may only set links of the same table."""
-        parts = (p for p in self.parts if p.entity is entity and p.effect is Effect.REVERT)
-        return next((p for p in parts if "is_deleted" in p.columns), None)
+        back = (Effect.REVERT, Effect.RECALL, Effect.ADD)
+        parts = (p for p in self.parts if p.entity is entity and p.effect in back)
+        return next((p for p in parts if p.effect is Effect.ADD or "is_deleted" in p.columns), None)
 
-    def _take_out(self, part: PartPlan, reason: SkipReason, where: str, table: Table, detail: str = "") -> None:
-        """Nothing stands against a row that is alive: reverting it deletes it again."""
+    # -- taking rows out ----------------------------------------------------------------------------
+
+    def _value(self, part: PartPlan) -> Value:
+        return add.value_of() if part.effect is Effect.ADD else revert.value_of(part.columns)
+
+    def _gate(self, part: PartPlan) -> str:
+        """Nothing stands against a row that is alive and only goes: reverting it deletes it again."""
+        return "o.is_deleted AND " if part.effect is not Effect.ADD and revert.simple(part.columns) else ""
+
+    def versions(self, part: PartPlan) -> str:
+        """Joins of the aliases o, a and b to the frozen row r, as far as the part's conditions need them."""
+        table = table_of(part.entity)
+        if part.effect is Effect.ADD:
+            return f"JOIN {table.history} b ON b.history_id = r.before_id AND {table.tenant('b')}"
+        row = f"JOIN {table.name} o ON {table.match()} AND {table.tenant()}"
+        if part.effect is Effect.DELETE or revert.simple(part.columns):
+            return row
+        return f"{row} {revert.versions(self.change, table, part.effect)}"
+
+    def take_out(self, part: PartPlan, reason: SkipReason, where: str, detail: str = "") -> None:
+        """Remove the frozen rows for which `where` holds, and list them with their reason."""
         taken_out = self.execute(
-            f"WITH gone AS (DELETE FROM changes_frozenrow r USING {table.name} o WHERE r.tenant_id = %(tenant)s "
-            f"AND r.change_id = %(change)s AND r.part = {part.number} AND {table.match()} AND {table.tenant()} "
-            f"AND o.is_deleted AND {where} RETURNING r.position, r.key) "
+            f"WITH gone AS (DELETE FROM changes_frozenrow g USING (SELECT r.position FROM changes_frozenrow r "
+            f"{self.versions(part)} WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s "
+            f"AND r.part = {part.number} AND {where}) s WHERE g.tenant_id = %(tenant)s AND g.change_id = %(change)s "
+            f"AND g.part = {part.number} AND g.position = s.position RETURNING g.position, g.key) "
             f"{SKIP} SELECT %(tenant)s, %(change)s, {part.number}, position, key, '{reason}', %(detail)s FROM gone",
-            hint_rows=part.rows,
+            hint_rows=part.rows if part.rows > MANY else 0,
             detail=detail,
         )
         part.rows -= taken_out
         part.conflicts += taken_out
-
-
-def unchanged(columns: tuple[str, ...], version: str = "a") -> str:
-    """The touched columns of row o are still what that version made them."""
-    return " AND ".join(f"o.{quote(c)} IS NOT DISTINCT FROM {version}.{quote(c)}" for c in columns) or "true"
-
-
-def live_constraints(model: type[SoftDeleted]) -> list[UniqueConstraint]:
-    """Unique constraints that count live rows only."""
-    return [
-        constraint
-        for constraint in model._meta.constraints
-        if isinstance(constraint, UniqueConstraint) and constraint.condition is not None and constraint.fields
-    ]
-
-
-def taken(table: Table, constraint: UniqueConstraint) -> str:
-    """A subquery that finds another live row with the unique values of row o."""
-    same = _same_values(table.model, constraint, "t", "o")
-    other = " AND ".join(f"t.{quote(column)} = o.{quote(column)}" for column, _ in table.key)
-    return (
-        f"SELECT 1 FROM {table.name} t WHERE {table.tenant('t')} AND NOT t.is_deleted AND {same} "
-        f"AND NOT ({other}) LIMIT 1"
-    )
-
-
-def _same_values(model: type[SoftDeleted], constraint: UniqueConstraint, left: str, right: str) -> str:
-    columns = [str(model._meta.get_field(name).column) for name in constraint.fields]  # type: ignore[union-attr]
-    return " AND ".join(f"{left}.{quote(c)} = {right}.{quote(c)}" for c in columns)
-
-
-def _all_relations(model: type[SoftDeleted]) -> frozenset[str]:
-    """Every protecting relation too: what a change took along, its restore brings back."""
-    return frozenset(d.name for d in dependants(model))

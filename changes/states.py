@@ -54,13 +54,22 @@ UNDOABLE = (State.DONE, State.CANCELLED, State.FAILED)
 class Operation(TextChoices):
     DELETE = "delete", _("delete")
     RESTORE = "restore", _("restore")
+    UPDATE = "update", _("update")
     UNDO = "undo", _("undo")
+    ROLLBACK = "rollback", _("roll back")
+    PURGE = "purge", _("purge")
+    IMPORT = "import", _("import")
 
 
 class Effect(TextChoices):
     DELETE = "delete", _("deleted")
     CLEAR = "clear", _("kept, link cleared")
     REVERT = "revert", _("brought back")
+    RECALL = "recall", _("brought back to a version")
+    SET = "set", _("updated")
+    ADD = "add", _("added")
+    LINK = "link", _("linked again")
+    REMOVE = "remove", _("removed for good")
 
 
 class SkipReason(TextChoices):
@@ -68,4 +77,7 @@ class SkipReason(TextChoices):
     GONE = "gone", _("no longer there")
     UNIQUE = "unique_taken", _("a unique value is taken by another row")
     PARENT = "parent_deleted", _("the row it belongs to is deleted")
+    REUSED = "key_reused", _("its key is in use again")
+    DEPENDANTS = "dependants", _("other rows hang on it")
+    COLUMN = "column_gone", _("the column is no longer there")
     ERROR = "error", _("refused by the database")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from changes.errors import (
     ReasonMissing,
     RequestKeyReused,
     UndoExists,
+    UndoOfWhat,
     UnknownOperation,
     WrongState,
 )
@@ -60,17 +61,25 @@ def prepare(
     request_key: UUID | None = None,
     undo_of: int | None = None,
     draft_id: int | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Prepared:
-    """Read and check a request. Raises NotAllowed or an Invalid that names the field."""
+    """Read and check a request. Raises NotAllowed or an Invalid that names the field.
+
+    `options` is what the operation takes besides the selection, see its `read_options`.
+    """
     model = registry.entity(entity) if isinstance(entity, str) else entity
     if operation not in REGISTRY:
         raise UnknownOperation(field="operation", value=str(operation)[:40], known=", ".join(REGISTRY))
-    enforce(actor, "change.undo" if operation == Operation.UNDO else "change.request", model._meta.label_lower)
+    kind = REGISTRY[operation]
+    enforce(actor, kind.action, model._meta.label_lower)
+    asked = kind.read_options(model, options or {})
     chosen = _selection(operation, selection, model)
     said = _clean(reason)
     if len(said) < REASON_LEAST:
         raise ReasonMissing(field="reason", least=REASON_LEAST)
     also = frozenset(cascade_also)
+    if operation == Operation.UNDO and undo_of is None and "source" not in asked:
+        raise UndoOfWhat(field="undo_of")
     change = Change(
         tenant_id=actor.tenant,
         operation=operation,
@@ -78,7 +87,7 @@ def prepare(
         title=_clean(title)[:200],
         reason=said[:4000],
         selection=selection if isinstance(selection, dict) else drafts.as_json(chosen),
-        options={"cascade_also": sorted(also)},
+        options={"cascade_also": sorted(also), **asked},
         state=State.DRAFT,
         requested_by_id=actor.user_id,
         requester_person_id=actor.person_id,
@@ -145,8 +154,15 @@ def default_title(change: Change, chosen: Selection | None) -> str:
     """What the change is called when nobody named it."""
     if change.undo_of is not None:
         return f"Undo C-{change.undo_of.pk}: {change.undo_of.title}"[:200]
-    assert chosen is not None
+    if chosen is None:
+        return _title_of_events(change)
     return f"{change.operation.capitalize()} {chosen.describe()}"[:200]
+
+
+def _title_of_events(change: Change) -> str:
+    events = change.options.get("source", {}).get("events", [])
+    more = f" and {len(events) - 1} more" if len(events) > 1 else ""
+    return f"Undo event {events[0]}{more}" if events else change.operation.capitalize()
 
 
 def _selection(operation: str, selection: Any, model: type[SoftDeleted]) -> Selection | None:

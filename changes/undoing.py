@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from audit import registry
 from changes.models import Change, SkippedRow
+from changes.operations import REGISTRY
 from changes.planning import freeze_rows
 from changes.states import Operation, State
 from changes.submission import undoable
@@ -36,19 +40,34 @@ class _TakeBack(Exception):
     """Ends the preview's transaction without a commit."""
 
 
-def preview_undo(change_id: int, *, actor: Actor, size: int = 20) -> UndoPreview:
-    """Plan the undo for real and roll it back. Raises WrongState, NothingToUndo, ChangeNotFound."""
+def preview_undo(
+    change_id: int, *, actor: Actor, options: Mapping[str, Any] | None = None, size: int = 20
+) -> UndoPreview:
+    """Plan the undo for real and roll it back. Raises WrongState, NothingToUndo, ChangeNotFound, an Invalid option."""
+    return _preview(actor, change_id, None, options, size)
+
+
+def preview_undo_of_events(entity: str, *, actor: Actor, options: Mapping[str, Any], size: int = 20) -> UndoPreview:
+    """The same for events that no change made: `options` names them as its source. Raises EventNotFound."""
+    return _preview(actor, None, entity, options, size)
+
+
+def _preview(
+    actor: Actor, change_id: int | None, entity: str | None, options: Mapping[str, Any] | None, size: int
+) -> UndoPreview:
     found: list[UndoPreview] = []
     try:
         with consistent():
-            original = undoable(change_id)
+            original = None if change_id is None else undoable(change_id)
+            label = original.entity if original is not None else str(entity)
             change = Change.objects.create(
                 tenant_id=actor.tenant,
                 operation=Operation.UNDO,
-                entity=original.entity,
+                entity=label,
                 state=State.DRAFT,
                 requester_name=actor.name,
                 undo_of=original,
+                options=REGISTRY[Operation.UNDO].read_options(registry.entity(label), options or {}),
             )
             plan = freeze_rows(change, None, frozenset())
             labels = {part.number: part.entity._meta.label_lower for part in plan.parts}

@@ -242,6 +242,8 @@ CUSTODY_CHUNK_ROWS = _number("CUSTODY_CHUNK_ROWS", 10_000, 1)
 CUSTODY_LANES = _number("CUSTODY_LANES", 2, 1)
 # The one door every ORM delete of an entity goes through.
 CUSTODY_DELETE_DOOR = "approvals.doors.delete_selection"
+# Kinds of a project's own operations, as import paths: "shop.operations.KIND".
+CUSTODY_OPERATIONS: list[str] = []
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -1,13 +1,14 @@
-"""The operations: one small file each, one line here."""
+"""The operations: one small file each, one line here. A project's own come from the setting CUSTODY_OPERATIONS."""
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.utils.module_loading import import_string
+
 from changes.operations import delete, restore, undo
 from changes.operations.base import OperationKind
-from changes.states import Operation
 
+SHIPPED = (delete.KIND, restore.KIND, undo.KIND)
 REGISTRY: dict[str, OperationKind] = {
-    Operation.DELETE: delete.KIND,
-    Operation.RESTORE: restore.KIND,
-    Operation.UNDO: undo.KIND,
+    kind.name: kind for kind in (*SHIPPED, *map(import_string, settings.CUSTODY_OPERATIONS))
 }

@@ -1,56 +1,66 @@
-"""What an operation is: how it freezes, how it applies a chunk, in which order it walks its parts."""
+"""What an operation is: what it asks for, how it freezes, in which order it walks its parts.
+
+What happens to the rows is the effect of each part (`changes.effects`). A project adds an operation of its own with one
+file that makes a kind, and one line in the setting CUSTODY_OPERATIONS.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from changes.models import Change, ChangePart
+from django.utils.functional import Promise
+
+from audit.entity import SoftDeleted
+from changes.errors import BadOption
+from changes.models import Change
 from changes.plan import Plan
 from changes.selection import Selection
-from changes.tables import Table
 
 # (change, selection, cascade_also) -> plan, rows frozen
 Freeze = Callable[[Change, Selection | None, frozenset[str]], Plan]
-# (table, part, bounds on row o) -> the UPDATE of one chunk, over the frozen rows r with position in (lo, hi]
-ChunkSql = Callable[[Table, ChangePart, str], str]
-# (table, part) -> WHEN branches that say why the row of frozen row r, which is there, was left alone
-SkipSql = Callable[[Table, ChangePart], str]
+# (entity, what was asked) -> the options as they are stored in the change; raises an Invalid that names the field
+ReadOptions = Callable[[type[SoftDeleted], Mapping[str, Any]], dict[str, Any]]
 
 
-# part -> whether that UPDATE joins frozen rows and rows only, so that it can go through both by range
-ByRange = Callable[[ChangePart], bool]
+def no_options(entity: type[SoftDeleted], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """An operation that takes nothing but a selection."""
+    only_known(asked, ())
+    return {}
 
 
-def never(part: ChangePart) -> bool:
-    """Each frozen row finds its row, and whatever else belongs to it, through an index."""
-    return False
+def only_known(asked: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Raise BadOption for anything the operation does not know."""
+    for name in asked:
+        if name not in known:
+            raise BadOption(field=f"options.{name}"[:80], value=str(name)[:40], known=", ".join(known) or "-")
 
 
-def changed_since(table: Table, part: ChangePart) -> str:
-    """No other reason than that the row is no longer what was frozen."""
-    return ""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperationKind:
     """A registered operation.
 
+    name            stored in `Change.operation`, at most 16 characters
+    label           shown to people, an imperative
+    freeze          plans and freezes
+    action          what the policy is asked
     deepest_first   dependants are changed before what they depend on
-    needs_selection the caller names rows; an undo names a change instead
+    needs_selection the caller names rows; otherwise the options say what is meant
     live_rows       works on live rows; otherwise on the recycle bin
-    by_range        which parts' UPDATE may walk both sides by range
-    skip_sql        further reasons why a row is left alone
+    read_options    checks what was asked besides the selection
+    approvals       other persons that must agree however few the rows are
     """
 
+    name: str
+    label: str | Promise
     freeze: Freeze
-    chunk_sql: ChunkSql
-    deepest_first: bool
+    action: str = "change.request"
+    deepest_first: bool = False
     needs_selection: bool = True
     live_rows: bool = True
-    by_range: ByRange = never
-    skip_sql: SkipSql = changed_since
+    read_options: ReadOptions = no_options
+    approvals: int = 0
 
     def rows(self, selection: Selection) -> Any:
         """The queryset the operation may select from."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from changes.effects import EFFECTS
 from changes.models import Change, SkippedRow
-from changes.operations import delete
 from foundation.actor import Actor
 from foundation.context import acting
 from shop.models import Order
@@ -161,7 +160,6 @@ def test_without_its_guard_a_borrowed_number_takes_rows_that_nobody_agreed_to(
 def test_without_the_token_a_row_that_moved_would_be_deleted(
     real_db: RealDatabase, operator: Actor, approver: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from changes import lanes
 
     def drifted() -> tuple[Change, int]:
         with acting(operator):
@@ -175,13 +173,12 @@ def test_without_the_token_a_row_that_moved_would_be_deleted(
 
     guarded, listed = drifted()
     assert (guarded.applied, listed) == (11, 1)
-    real: Callable[..., str] = delete.chunk_sql
-    careless = delete.OperationKind(
-        freeze=delete.freeze,
-        chunk_sql=lambda table, part, bounds: real(table, part, bounds).replace(" AND o.xmin = r.token", ""),
-        deepest_first=True,
-    )
-    monkeypatch.setitem(lanes.REGISTRY, "delete", careless)
+    real = EFFECTS["delete"]
+
+    def careless(*chunk: Any) -> str:
+        return real.chunk_sql(*chunk).replace(" AND o.xmin = r.token", "")
+
+    monkeypatch.setitem(EFFECTS, "delete", replace(real, chunk_sql=careless))
     unguarded, listed = drifted()
     assert (unguarded.applied, listed) == (12, 0)
 
@@ -190,7 +187,7 @@ def test_without_the_conflict_condition_an_undo_would_overwrite(
     real_db: RealDatabase, operator: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from approvals import gate
-    from changes.operations import revert
+    from changes.effects import revert
     from tests.journey import REASON
 
     def kept_by_hand() -> str:
@@ -205,7 +202,7 @@ def test_without_the_conflict_condition_an_undo_would_overwrite(
             return str(Order.objects_and_deleted.get(pk=made.pk).status)
 
     assert kept_by_hand() == "kept by hand"
-    monkeypatch.setattr(revert, "unchanged", lambda *_: "true")
+    monkeypatch.setattr(revert, "undisputed", lambda *_: "true")
     assert kept_by_hand() == "active"
 
 

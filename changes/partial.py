@@ -1,0 +1,71 @@
+"""Part of an undo: chosen rows and chosen fields only.
+
+    {"rows": {"shop.order": {"keys": [1, 2]}}, "fields": {"shop.order": ["note"]}}
+
+Tables that are not named come along as far as their rows hang on chosen ones; without "rows" all rows are meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from audit import registry
+from audit.entity import SoftDeleted
+from audit.errors import UnknownEntity
+from changes.errors import BadOption, UnknownField
+from changes.selection import Selection
+from changes.versions import SOFT_DELETE
+
+
+def parse(data: Any) -> dict[str, Any]:
+    """Check what was asked and give it back as it is stored. Raises an Invalid that names the place."""
+    if data is None:
+        return {}
+    if not isinstance(data, Mapping) or not set(data) <= {"rows", "fields"}:
+        raise BadOption(field="only", value=str(data)[:40], known="rows, fields")
+    for name in ("rows", "fields"):
+        if not isinstance(data.get(name, {}), Mapping):
+            raise BadOption(field=f"only.{name}", value=str(data[name])[:40], known="{table: …}")
+    for label, selection in data.get("rows", {}).items():
+        Selection.parse(selection, _entity(label, "only.rows"))
+    for label, names in data.get("fields", {}).items():
+        columns_of(_entity(label, "only.fields"), names)
+    return {key: dict(data[key]) for key in ("rows", "fields") if data.get(key)}
+
+
+def columns_of(entity: type[SoftDeleted], names: Any) -> frozenset[str]:
+    """Columns of named fields; one column of a soft delete stands for all of them. Raises UnknownField."""
+    known = {field.name: str(field.column) for field in entity._meta.local_concrete_fields}
+    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(n, str) and n in known for n in names):
+        label = entity._meta.label_lower
+        raise UnknownField(
+            field=f"only.fields.{label}",
+            value=str(names)[:80],
+            entity=str(entity.governance.label),
+            known=", ".join(sorted(known)),
+        )
+    columns = frozenset(known[name] for name in names)
+    return columns | frozenset(SOFT_DELETE) if columns & frozenset(SOFT_DELETE) else columns
+
+
+def selection_of(only: Mapping[str, Any], entity: type[SoftDeleted]) -> Selection | None:
+    """The chosen rows of a table, None where it is not named."""
+    chosen = only.get("rows", {}).get(entity._meta.label_lower)
+    return None if chosen is None else Selection.parse(chosen, entity)
+
+
+def narrowed(only: Mapping[str, Any], entity: type[SoftDeleted], columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that were chosen, all where none was."""
+    names = only.get("fields", {}).get(entity._meta.label_lower)
+    if names is None:
+        return () if only.get("fields") else columns
+    wanted = columns_of(entity, names)
+    return tuple(column for column in columns if column in wanted)
+
+
+def _entity(label: Any, place: str) -> type[SoftDeleted]:
+    try:
+        return registry.entity(str(label))
+    except UnknownEntity as error:
+        raise BadOption(field=place, value=str(label)[:80], known="app.model") from error

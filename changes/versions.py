@@ -1,0 +1,117 @@
+"""Versions of a row side by side: bit-exact comparison, and what became of each field since a change wrote it.
+
+Aliases: `o` the row now, `a` the version the change left (after), `b` the version to bring back (before). Equality of a
+type may be coarser than its value (-0 = 0, 1.0 = 1.00, '1 day' = '24 hours', json has none at all), so such columns are
+compared by their record image (`*=`, what PostgreSQL's own REFRESH MATERIALIZED VIEW CONCURRENTLY compares with).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, models
+
+from audit.entity import SoftDeleted
+from audit.names import quote
+from changes.tables import Table
+
+# Types whose operator = tells every two different values apart. Comparing those by image would cost half as much again.
+EXACT = re.compile(
+    r"(boolean|smallint|integer|bigint|serial|bigserial|smallserial|date|uuid|bytea|text|varchar(\(\d+\))?"
+    r"|timestamp with(out)? time zone|time)$"
+)
+SOFT_DELETE = ("is_deleted", "deleted_at", "retention_policy", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Field3:
+    """Columns that come back together or not at all, and what happened to them, as SQL conditions.
+
+    touched   the change gave them another value
+    moved     they are no longer what the change made them
+    quiet     written by every save; never a conflict
+    """
+
+    columns: tuple[str, ...]
+    touched: str
+    moved: str
+    quiet: bool = False
+
+
+def same(model: type[SoftDeleted], columns: Iterable[str], left: str, right: str) -> str:
+    """Both versions hold the same values in these columns, bit by bit."""
+    exact, image = _by_kind(model, columns)
+    parts = [f"{left}.{quote(c)} IS NOT DISTINCT FROM {right}.{quote(c)}" for c in exact]
+    if image:
+        parts.append(f"{_record(left, image)} *= {_record(right, image)}")
+    return " AND ".join(parts) or "true"
+
+
+def differ(model: type[SoftDeleted], columns: Iterable[str], left: str, right: str) -> str:
+    """The opposite of `same`."""
+    exact, image = _by_kind(model, columns)
+    parts = [f"{left}.{quote(c)} IS DISTINCT FROM {right}.{quote(c)}" for c in exact]
+    if image:
+        parts.append(f"{_record(left, image)} *<> {_record(right, image)}")
+    return f"({' OR '.join(parts) or 'false'})"
+
+
+def fields3(model: type[SoftDeleted], columns: Iterable[str]) -> tuple[Field3, ...]:
+    """The fields of a three-way decision. The columns of a soft delete are one field: half of it means nothing."""
+    wanted = tuple(columns)
+    soft = tuple(c for c in wanted if c in SOFT_DELETE) if "is_deleted" in wanted else ()
+    groups = [soft] if soft else []
+    groups += [(c,) for c in wanted if c not in soft]
+    quiet = quiet_columns(model)
+    return tuple(Field3(g, differ(model, g, "a", "b"), differ(model, g, "o", "a"), quiet=g[0] in quiet) for g in groups)
+
+
+def quiet_columns(model: type[SoftDeleted]) -> frozenset[str]:
+    """Columns that every save writes anew: a later save of another field is no conflict with them."""
+    fields = model._meta.local_concrete_fields
+    return frozenset(str(field.column) for field in fields if getattr(field, "auto_now", False))
+
+
+def recorded_columns(table: Table) -> tuple[str, ...]:
+    """Columns that the history of the table holds, in the table's order."""
+    untracked = set(table.model.governance.untracked)
+    return tuple(
+        str(field.column)
+        for field in table.model._meta.local_concrete_fields
+        if field.name not in untracked and not _is_virtual(field)
+    )
+
+
+def _is_virtual(field: Any) -> bool:
+    return bool(getattr(field, "generated", False)) and not field.db_persist
+
+
+def insertable_columns(table: Table) -> tuple[str, ...]:
+    """Recorded columns that an INSERT may name: the database computes the others."""
+    generated = {
+        str(field.column) for field in table.model._meta.local_concrete_fields if getattr(field, "generated", False)
+    }
+    return tuple(column for column in recorded_columns(table) if column not in generated)
+
+
+def _by_kind(model: type[SoftDeleted], columns: Iterable[str]) -> tuple[list[str], list[str]]:
+    fields = {str(field.column): field for field in model._meta.local_concrete_fields}
+    exact: list[str] = []
+    image: list[str] = []
+    for column in columns:
+        (exact if _is_exact(fields.get(column)) else image).append(column)
+    return exact, image
+
+
+def _is_exact(field: models.Field | None) -> bool:  # type: ignore[type-arg]
+    if field is None or getattr(field, "db_collation", None):
+        return False
+    target = field.target_field if isinstance(field, models.ForeignKey) else field
+    return EXACT.match((target.db_type(connection) or "").lower()) is not None
+
+
+def _record(alias: str, columns: Iterable[str]) -> str:
+    return f"ROW({', '.join(f'{alias}.{quote(c)}' for c in columns)})::record"
