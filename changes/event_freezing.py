@@ -37,10 +37,7 @@ class EventFreezer(UndoFreezer):
         self.values["events"], tables = self._events(source)
         for label in tables:
             self._table(label)
-        self.parts = [part for part in self.parts if part.rows or part.conflicts]
-        self.link_added()
-        self.parents_gone()
-        self.order_steps()
+        self.settle()
 
     def _events(self, source: dict[str, Any]) -> tuple[list[int], list[str]]:
         """The ids of the events meant, and the tables they wrote to. The reader's tenant bounds both."""

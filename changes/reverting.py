@@ -64,10 +64,10 @@ class Reverter(Freezer):
     def find_conflicts(self, part: PartPlan) -> None:
         """Take rows out whose values are taken, whose key is in use again, or that others hang on."""
         if not part.rows:
-            return None
+            return
         table = table_of(part.entity)
         if part.effect is Effect.DELETE:
-            return self._hung_on(part, table)
+            return  # what hangs on them is known when every part is frozen: `hung_on`
         if part.effect is Effect.ADD:
             self.take_out(part, SkipReason.REUSED, add.key_reused(table))
         value, gate = self._value(part), self._gate(part)
@@ -75,7 +75,6 @@ class Reverter(Freezer):
             self.take_out(part, SkipReason.UNIQUE, gate + taken(table, unique, value), unique.name)
             if part.effect is Effect.ADD or unique.live_only:
                 self.take_out(part, SkipReason.UNIQUE, gate + self._twins(part, table, unique.columns), unique.name)
-        return None
 
     def _twins(self, part: PartPlan, table: Table, columns: tuple[str, ...]) -> str:
         """Two frozen rows that would come back with the same value: the later one wins."""
@@ -92,7 +91,7 @@ class Reverter(Freezer):
             f"AND x.part = {part.number} AND {match} AND {same} AND {order})"
         )
 
-    def _hung_on(self, part: PartPlan, table: Table) -> None:
+    def hung_on(self, part: PartPlan) -> None:
         """Rows that would be archived, and on which live rows hang that do not go along."""
         for dependant in dependants(part.entity):
             child = table_of(dependant.child)

@@ -34,13 +34,20 @@ class UndoFreezer(Reverter):
     def freeze_undo(self, original: Change) -> None:
         """One part per part of the original that did something, parents before children, archived ones last."""
         self.only = self.change.options.get("only", {})
-        for done in original.parts.order_by("step", "part"):
+        for done in original.parts.order_by("depth", "part"):
             if done.via != SELF_LINKS:
                 self._part(original, done)
+        self.settle()
+
+    def settle(self) -> None:
+        """What can be said only when every part is frozen: links, parents, dependants, order."""
         self.parts = [part for part in self.parts if part.rows or part.conflicts]
         self.link_added()
         self.parents_gone()
         self.order_steps()
+        for part in sorted(self.parts, key=lambda p: p.step or 0):
+            if part.effect is Effect.DELETE and part.rows:
+                self.hung_on(part)
 
     def _part(self, original: Change, done: ChangePart) -> None:
         entity = registry.entity(done.entity)
