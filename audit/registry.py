@@ -19,10 +19,13 @@ def entities() -> list[type[SoftDeleted]]:
 
 
 def entity(label: str) -> type[SoftDeleted]:
-    """The governed model named `app.model`. Raises UnknownEntity."""
+    """The governed model named `app.model`, now or formerly. Raises UnknownEntity."""
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError) as error:
+        renamed = next((one for one in entities() if label in one.governance.formerly), None)
+        if renamed is not None:
+            return renamed
         raise UnknownEntity(field="entity", entity=str(label)[:80]) from error
     if not issubclass(model, SoftDeleted):
         raise UnknownEntity(field="entity", entity=label)

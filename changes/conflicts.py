@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Min
@@ -10,6 +11,15 @@ from django.db.models import Count, Min
 from changes.errors import BadRule, ConflictsFound, UnknownConflict
 from changes.models import Change, SkippedRow
 from changes.states import SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A column that was written and is no longer there: its values cannot come back."""
+
+    entity: str
+    column: str
+
 
 SKIP, KEEP, FORCE, ABORT = "skip", "keep_theirs", "force", "abort"
 # keep_theirs: field by field, what somebody changed since stays, the rest comes back.
@@ -48,6 +58,17 @@ def rule(change: Change, reason: str) -> str:
 def forced(change: Change) -> bool:
     """Whether any class overwrites other people's work."""
     return FORCE in change.options.get("conflicts", {}).values()
+
+
+def refuse_lost(change: Change, lost: list[Lost]) -> None:
+    """Raise ConflictsFound for a column that is gone, where the rule says stop."""
+    if lost and rule(change, SkipReason.COLUMN) == ABORT:
+        raise ConflictsFound(
+            field=f"conflicts.{SkipReason.COLUMN}",
+            rows=len(lost),
+            reason=str(SkipReason.COLUMN.label),
+            first=f"{lost[0].entity}.{lost[0].column}",
+        )
 
 
 def refuse_aborting(change: Change, *, part: int | None = None, lo: int = 0, hi: int = 0) -> None:

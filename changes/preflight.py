@@ -86,4 +86,18 @@ def _conflicts(plan: Plan) -> Finding:
     return Finding("conflicts", "warn" if conflicts else "pass", "conflicts", {"rows": conflicts})
 
 
-CHECKS: tuple[Callable[[Plan], Finding], ...] = (_protected, _thresholds, _size, _whole_table, _keys, _conflicts)
+def _columns(plan: Plan) -> Finding:
+    """Columns that were written and are no longer there: their values cannot come back."""
+    lost = [{"entity": entity, "column": column} for entity, column in plan.lost]
+    return Finding("columns", "warn" if lost else "pass", "columns_gone" if lost else "columns_there", {"lost": lost})
+
+
+CHECKS: tuple[Callable[[Plan], Finding], ...] = (
+    _protected,
+    _thresholds,
+    _size,
+    _whole_table,
+    _keys,
+    _conflicts,
+    _columns,
+)

@@ -6,7 +6,6 @@ back or the first one the change wrote (`before_id`); see `changes.effects.rever
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from audit.entity import SoftDeleted
@@ -25,25 +24,18 @@ INTO = "INSERT INTO changes_frozenrow (tenant_id, change_id, part, position, tok
 SKIP = "INSERT INTO changes_skippedrow (tenant_id, change_id, part, position, key, reason, detail) "
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A column that was written and is no longer there: its values cannot come back."""
-
-    entity: str
-    column: str
-
-
 class Reverter(Freezer):
     """Freezes the rows of an undo, a restore or a rollback for one change."""
 
     def __init__(self, change: Change) -> None:
         super().__init__(tenant_id=change.tenant_id, change_id=change.pk)
         self.change = change
-        self.lost: list[Lost] = []
+        self.lost: list[conflicts.Lost] = []
 
     def plan(self) -> Plan:
         """The parts that have something to do or to say. Raises ConflictsFound where a rule says stop."""
         conflicts.refuse_aborting(self.change)
+        conflicts.refuse_lost(self.change, self.lost)
         plan = Plan(parts=[part for part in self.parts if part.rows or part.conflicts])
         plan.lost = tuple((lost.entity, lost.column) for lost in self.lost)
         if conflicts.forced(self.change):
@@ -56,7 +48,7 @@ class Reverter(Freezer):
         renamed = entity.governance.renamed
         mapped = tuple(renamed.get(column, column) for column in columns)
         gone = [column for column, now in zip(columns, mapped, strict=True) if now not in present]
-        self.lost += [Lost(entity._meta.label_lower, column) for column in gone]
+        self.lost += [conflicts.Lost(entity._meta.label_lower, column) for column in gone]
         return tuple(column for column in mapped if column in present)
 
     # -- conflicts ----------------------------------------------------------------------------------

@@ -41,7 +41,9 @@ def checks(findings: Iterable[Mapping[str, Any]], *, label: Callable[[str], str]
 
 def _is_silent(finding: Mapping[str, Any]) -> bool:
     """A check that had nothing to look at is not worth a line."""
-    return finding["code"] == "by_condition" or (finding["code"] == "conflicts" and not finding["facts"].get("rows"))
+    return finding["code"] in ("by_condition", "columns_there") or (
+        finding["code"] == "conflicts" and not finding["facts"].get("rows")
+    )
 
 
 def _check(finding: Mapping[str, Any], label: Callable[[str], str]) -> Check:
@@ -60,6 +62,7 @@ def _name(check: str) -> str:
         "whole_table": _("Share"),
         "keys": _("Keys"),
         "conflicts": _("Conflicts"),
+        "columns": _("Columns"),
     }
     return names.get(check, check)
 
@@ -144,6 +147,16 @@ def _conflicts(facts: Facts, label: Callable[[str], str]) -> Said:
     return text % {"rows": number(rows)}, ()
 
 
+def _columns_gone(facts: Facts, label: Callable[[str], str]) -> Said:
+    lost = facts.get("lost", [])
+    text = ngettext(
+        "%(count)s column is no longer there; what it held cannot come back.",
+        "%(count)s columns are no longer there; what they held cannot come back.",
+        len(lost),
+    )
+    return text % {"count": number(len(lost))}, [f"{label(item['entity'])}: {item['column']}" for item in lost]
+
+
 SENTENCES: dict[str, Callable[[Facts, Callable[[str], str]], Said]] = {
     "protected_rows": _protected,
     "no_protected_rows": _none_protected,
@@ -154,4 +167,5 @@ SENTENCES: dict[str, Callable[[Facts, Callable[[str], str]], Said]] = {
     "part_of_table": _part,
     "keys": _keys,
     "conflicts": _conflicts,
+    "columns_gone": _columns_gone,
 }
