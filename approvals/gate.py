@@ -79,17 +79,23 @@ def request_undo_of_events(
     *,
     actor: Actor,
     reason: str,
+    entity: str = "",
     transaction: bool = False,
     options: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Outcome:
-    """Ask to undo statements that no change made, or everything their transactions did. Raises EventNotFound."""
-    first = Event.objects.filter(pk__in=events[:1000]).exclude(operation=Event.Operation.ACT).order_by("pk").first()
-    if first is None:
-        raise EventNotFound(field="source.events", value=", ".join(map(str, events[:5])))
+    """Ask to undo statements that no change made, or everything their transactions did. Raises EventNotFound.
+
+    `entity` names the table where the reader's tenant does not see the events: other programs' on a shared table.
+    """
+    if not entity:
+        seen = Event.objects.filter(pk__in=events[:1000]).exclude(operation=Event.Operation.ACT).order_by("pk").first()
+        if seen is None:
+            raise EventNotFound(field="source.events", value=", ".join(map(str, events[:5])))
+        entity = seen.entity
     return request(
         actor,
-        entity=first.entity,
+        entity=entity,
         operation=Operation.UNDO,
         selection=None,
         reason=reason,

@@ -41,19 +41,29 @@ class EventFreezer(UndoFreezer):
 
     def _events(self, source: dict[str, Any]) -> tuple[list[int], list[str]]:
         """The ids of the events meant, and the tables they wrote to. The reader's tenant bounds both."""
-        where = "id = ANY(%(named)s)"
-        if source.get("transaction"):
-            where = "id BETWEEN %(low)s AND %(high)s AND xid IN (SELECT xid FROM audit_event WHERE id = ANY(%(named)s))"
+        whole = bool(source.get("transaction"))
         named = source["events"]
+        places = {"named": named, "low": min(named) - AROUND, "high": max(named) + AROUND}
         found = self.rows(
-            f"SELECT id, entity FROM audit_event WHERE {where} AND operation <> '*' AND tenant_id = %(tenant)s",
-            named=named,
-            low=min(named) - AROUND,
-            high=max(named) + AROUND,
-        )
+            f"SELECT id, entity FROM audit_event WHERE {_meant('audit_event', 'id', whole)} "
+            "AND operation <> '*' AND tenant_id = %(tenant)s",
+            **places,
+        ) or self._shared_events(whole, places)
         if not found or (not source.get("transaction") and len(found) < len(set(named))):
             raise EventNotFound(field="source.events", value=", ".join(map(str, named[:5])))
         return [row[0] for row in found], sorted({row[1] for row in found})
+
+    def _shared_events(self, whole: bool, places: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Events of a table that all tenants share belong to none; its history tells which they are."""
+        entity = registry.entity(self.change.entity)
+        if entity.governance.tenant:
+            return []
+        history = table_of(entity).history
+        return self.rows(
+            f"SELECT DISTINCT event_id, %(entity)s FROM {history} WHERE {_meant(history, 'event_id', whole)}",
+            entity=self.change.entity,
+            **places,
+        )
 
     def _table(self, label: str) -> None:
         try:
@@ -178,6 +188,13 @@ def parse_source(data: Any) -> dict[str, Any]:
     if not isinstance(whole, bool):
         raise BadOption(field="source.transaction", value=str(whole)[:40], known="true, false")
     return {"events": sorted(set(events)), "transaction": whole}
+
+
+def _meant(table: str, column: str, whole: bool) -> str:
+    """The named events, or all of their transactions."""
+    if not whole:
+        return f"{column} = ANY(%(named)s)"
+    return f"{column} BETWEEN %(low)s AND %(high)s AND xid IN (SELECT xid FROM {table} WHERE {column} = ANY(%(named)s))"
 
 
 def _row(table: Table) -> str:

@@ -8,7 +8,7 @@ compared by their record image (`*=`, what PostgreSQL's own REFRESH MATERIALIZED
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ def same(model: type[SoftDeleted], columns: Iterable[str], left: str, right: str
     exact, image = _by_kind(model, columns)
     parts = [f"{left}.{quote(c)} IS NOT DISTINCT FROM {right}.{quote(c)}" for c in exact]
     if image:
-        parts.append(f"{_record(left, image)} *= {_record(right, image)}")
+        parts.append(f"{_record(model, left, image)} *= {_record(model, right, image)}")
     return " AND ".join(parts) or "true"
 
 
@@ -55,7 +55,7 @@ def differ(model: type[SoftDeleted], columns: Iterable[str], left: str, right: s
     exact, image = _by_kind(model, columns)
     parts = [f"{left}.{quote(c)} IS DISTINCT FROM {right}.{quote(c)}" for c in exact]
     if image:
-        parts.append(f"{_record(left, image)} *<> {_record(right, image)}")
+        parts.append(f"{_record(model, left, image)} *<> {_record(model, right, image)}")
     return f"({' OR '.join(parts) or 'false'})"
 
 
@@ -91,10 +91,31 @@ def _is_virtual(field: Any) -> bool:
 
 def insertable_columns(table: Table) -> tuple[str, ...]:
     """Recorded columns that an INSERT may name: the database computes the others."""
-    generated = {
-        str(field.column) for field in table.model._meta.local_concrete_fields if getattr(field, "generated", False)
-    }
-    return tuple(column for column in recorded_columns(table) if column not in generated)
+    fields = table.model._meta.local_concrete_fields
+    computed = {str(field.column) for field in fields if getattr(field, "generated", False)}
+    if not table.model._meta.managed:  # what Django must not write (a search vector, an identity) may still be written
+        with connection.cursor() as cursor:
+            cursor.execute(COMPUTED, [table.name])
+            computed = {row[0] for row in cursor.fetchall()}
+    return tuple(column for column in recorded_columns(table) if column not in computed)
+
+
+COMPUTED = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND attgenerated <> ''"
+TYPES = """
+SELECT t.attname, format_type(t.atttypid, t.atttypmod) FROM pg_attribute t
+  JOIN pg_attribute h ON h.attrelid = %s::regclass AND h.attname = t.attname AND NOT h.attisdropped
+ WHERE t.attrelid = %s::regclass AND t.attnum > 0 AND NOT t.attisdropped AND t.atttypid <> h.atttypid
+"""
+
+
+def restored(table: Table, version: str = "b") -> Callable[[str], str]:
+    """How a column of a version is written back. The history of an adopted table may hold a type as another one."""
+    casts: dict[str, str] = {}
+    if not table.model._meta.managed:
+        with connection.cursor() as cursor:
+            cursor.execute(TYPES, [table.history, table.name])
+            casts = dict(cursor.fetchall())
+    return lambda column: f"{version}.{quote(column)}" + (f"::{casts[column]}" if column in casts else "")
 
 
 def _by_kind(model: type[SoftDeleted], columns: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -113,5 +134,12 @@ def _is_exact(field: models.Field | None) -> bool:  # type: ignore[type-arg]
     return EXACT.match((target.db_type(connection) or "").lower()) is not None
 
 
-def _record(alias: str, columns: Iterable[str]) -> str:
-    return f"ROW({', '.join(f'{alias}.{quote(c)}' for c in columns)})::record"
+def _record(model: type[SoftDeleted], alias: str, columns: Iterable[str]) -> str:
+    """A row of the columns in their history's types: an adopted table may hold `real` where its history has `double`."""
+    fields = {str(field.column): field for field in model._meta.local_concrete_fields}
+    typed = []
+    for column in columns:
+        field = fields.get(column)
+        kind = field.rel_db_type(connection) if field is not None else None
+        typed.append(f"{alias}.{quote(column)}" + (f"::{kind}" if kind else ""))
+    return f"ROW({', '.join(typed)})::record"

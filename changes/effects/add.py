@@ -13,13 +13,15 @@ from changes.models import Change, ChangePart
 from changes.obstacles import Value, obstacles
 from changes.states import SkipReason
 from changes.tables import Table
+from changes.versions import restored
 
 
 def chunk_sql(change: Change, table: Table, part: ChangePart, bounds: str) -> str:
     """Insert the rows of one chunk whose key, values and parents are still free."""
     columns = tuple(part.columns)
     later = self_links(table)
-    values = ", ".join("NULL" if c in later else f"b.{quote(c)}" for c in columns)
+    back = restored(table)
+    values = ", ".join("NULL" if c in later else back(c) for c in columns)
     return (
         f"INSERT INTO {table.name} ({', '.join(map(quote, columns))}) OVERRIDING SYSTEM VALUE SELECT {values} "
         f"FROM changes_frozenrow r JOIN {table.history} b ON b.history_id = r.before_id "

@@ -6,11 +6,13 @@ from audit.names import quote
 from changes.effects.base import FROZEN, EffectKind
 from changes.models import Change, ChangePart
 from changes.tables import Table
+from changes.versions import restored
 
 
 def chunk_sql(change: Change, table: Table, part: ChangePart, bounds: str) -> str:
     """Set the links from the version that was added, where they are still empty."""
-    sets = ", ".join(f"{quote(c)} = b.{quote(c)}" for c in part.columns)
+    back = restored(table)
+    sets = ", ".join(f"{quote(c)} = {back(c)}" for c in part.columns)
     empty = " AND ".join(f"o.{quote(c)} IS NULL" for c in part.columns)
     return (
         f"UPDATE {table.name} o SET {sets} FROM changes_frozenrow r "

@@ -17,7 +17,7 @@ from changes.models import Change, ChangePart
 from changes.obstacles import Value, coming, obstacles
 from changes.states import Effect, Operation, SkipReason
 from changes.tables import Table
-from changes.versions import SOFT_DELETE, Field3, fields3, same
+from changes.versions import SOFT_DELETE, Field3, fields3, restored, same
 
 
 def preceding(table: Table) -> str:
@@ -86,10 +86,11 @@ def undisputed(table: Table, columns: tuple[str, ...], chosen: str) -> str:
 
 def assignments(table: Table, columns: tuple[str, ...], chosen: str) -> dict[str, str]:
     """What each column becomes; a field nobody touched stays what it is now."""
+    back = restored(table)
     if simple(columns):
-        return {column: f"b.{quote(column)}" for column in columns}
+        return {column: back(column) for column in columns}
     return {
-        column: f"CASE WHEN {_comes_back(field, chosen)} THEN b.{quote(column)} ELSE o.{quote(column)} END"
+        column: f"CASE WHEN {_comes_back(field, chosen)} THEN {back(column)} ELSE o.{quote(column)} END"
         for field in fields3(table.model, columns)
         for column in field.columns
     }
