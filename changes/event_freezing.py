@@ -15,7 +15,7 @@ from audit.names import quote
 from changes import conflicts, partial
 from changes.effects import revert
 from changes.errors import BadOption, EventNotFound
-from changes.freezing import delete_columns, named_parameters
+from changes.freezing import delete_columns
 from changes.plan import PartPlan
 from changes.reverting import INTO, SKIP
 from changes.states import Effect, SkipReason
@@ -166,12 +166,7 @@ class EventFreezer(UndoFreezer):
         selection = partial.selection_of(self.only, table.model)
         if selection is None:
             return "JOIN (SELECT) s ON false", {}
-        model: Any = table.model
-        columns = [field.attname for field in model._meta.pk_fields]
-        rows = selection.narrow(model.objects_and_deleted.all()).order_by().values_list(*columns)
-        sql, named = named_parameters(*rows.query.sql_with_params())
-        names = ", ".join(quote(column) for column, _ in table.key)
-        return f"JOIN ({sql}) AS s ({names}) ON {table.match_history('s', 'a')}", named
+        return partial.chosen_rows(selection, table, "a")
 
 
 def parse_source(data: Any) -> dict[str, Any]:

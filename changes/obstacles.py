@@ -18,6 +18,7 @@ from audit.names import quote
 from changes.relations import governed_parents
 from changes.states import SkipReason
 from changes.tables import Table, table_of
+from changes.versions import held
 
 # column -> SQL of the value it will hold
 Value = Callable[[str], str]
@@ -50,9 +51,9 @@ def uniques(model: type[SoftDeleted]) -> tuple[Unique, ...]:
     return tuple(found)
 
 
-def coming(columns: tuple[str, ...]) -> Value:
+def coming(model: type[SoftDeleted], columns: tuple[str, ...]) -> Value:
     """The value a column will hold: the version's where it comes back, the row's own elsewhere."""
-    return lambda column: f"b.{quote(column)}" if column in columns else f"o.{quote(column)}"
+    return lambda column: held(model, "b" if column in columns else "o", column)
 
 
 def relevant(model: type[SoftDeleted], columns: tuple[str, ...]) -> tuple[Unique, ...]:

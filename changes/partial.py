@@ -13,8 +13,11 @@ from typing import Any
 from audit import registry
 from audit.entity import SoftDeleted
 from audit.errors import UnknownEntity
+from audit.names import quote
 from changes.errors import BadOption, UnknownField
+from changes.freezing import named_parameters
 from changes.selection import Selection
+from changes.tables import Table, stored
 from changes.versions import SOFT_DELETE
 
 
@@ -53,6 +56,24 @@ def selection_of(only: Mapping[str, Any], entity: type[SoftDeleted]) -> Selectio
     """The chosen rows of a table, None where it is not named."""
     chosen = only.get("rows", {}).get(entity._meta.label_lower)
     return None if chosen is None else Selection.parse(chosen, entity)
+
+
+def chosen_rows(selection: Selection, table: Table, version: str) -> tuple[str, dict[str, Any]]:
+    """Join the chosen rows to the version. Keys are taken as they are: a removed row has no other mark left."""
+    names = ", ".join(quote(column) for column, _ in table.key)
+    on = table.match_history("s", version)
+    if selection.keys is not None:
+        keys = [key if isinstance(key, tuple) else (key,) for key in selection.keys]
+        values = {f"key{n}": [str(key[n]) for key in keys] for n in range(len(table.key))}
+        typed = ", ".join(f"key{n}::{stored(kind)}" for n, (_, kind) in enumerate(table.key))
+        lists = ", ".join(f"%(key{n})s::text[]" for n in range(len(table.key)))
+        columns = ", ".join(f"key{n}" for n in range(len(table.key)))
+        return f"JOIN (SELECT {typed} FROM unnest({lists}) k ({columns})) AS s ({names}) ON {on}", values
+    model: Any = table.model
+    fields = [field.attname for field in model._meta.pk_fields]
+    rows = selection.narrow(model.objects_and_deleted.all()).order_by().values_list(*fields)
+    sql, named = named_parameters(*rows.query.sql_with_params())
+    return f"JOIN ({sql}) AS s ({names}) ON {on}", named
 
 
 def narrowed(only: Mapping[str, Any], entity: type[SoftDeleted], columns: tuple[str, ...]) -> tuple[str, ...]:

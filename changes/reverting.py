@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from audit.entity import SoftDeleted
+from audit.names import quote
 from changes import conflicts
 from changes.effects import add, revert
 from changes.freezing import MANY, Freezer
@@ -77,7 +78,8 @@ class Reverter(Freezer):
             twin, match = f"FROM {table.name} t JOIN changes_frozenrow x ON {table.match('t', 'x')}", table.tenant("t")
             order = "x.after_id > r.after_id"
         value = self._value(part)
-        same = " AND ".join(f't."{column}" = {value(column)}' for column in columns)
+        kept = table.kept if part.effect is Effect.ADD else str
+        same = " AND ".join(f"t.{quote(kept(column))} = {value(column)}" for column in columns)
         return (
             f"EXISTS (SELECT {twin} WHERE x.tenant_id = %(tenant)s AND x.change_id = %(change)s "
             f"AND x.part = {part.number} AND {match} AND {same} AND {order})"
@@ -119,7 +121,7 @@ class Reverter(Freezer):
         return (
             f"EXISTS (SELECT FROM changes_frozenrow x JOIN {parent.history} q ON q.history_id = x.before_id "
             f"WHERE x.tenant_id = %(tenant)s AND x.change_id = %(change)s AND x.part = {back.number} "
-            f'AND q."{target}" = {link})'
+            f"AND q.{quote(parent.kept(target))} = {link})"
         )
 
     def _any_deleted(self, parent: Table) -> bool:
@@ -134,7 +136,8 @@ class Reverter(Freezer):
     # -- taking rows out ----------------------------------------------------------------------------
 
     def _value(self, part: PartPlan) -> Value:
-        return add.value_of() if part.effect is Effect.ADD else revert.value_of(part.columns)
+        table = table_of(part.entity)
+        return add.value_of(table) if part.effect is Effect.ADD else revert.value_of(table, part.columns)
 
     def _gate(self, part: PartPlan) -> str:
         """Nothing stands against a row that is alive and only goes: reverting it deletes it again."""

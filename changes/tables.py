@@ -6,7 +6,7 @@ as JSON beside a running number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -36,6 +36,7 @@ BY_KEY = Way("SET LOCAL enable_nestloop = on; SET LOCAL enable_hashjoin = off; S
 AS_EVER = (
     "SET LOCAL enable_nestloop = DEFAULT; SET LOCAL enable_hashjoin = DEFAULT; SET LOCAL enable_mergejoin = DEFAULT"
 )
+SERIALS = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}
 # Reading this many rows in key order costs about as much as one probe by key.
 ROWS_PER_PROBE = 10
 
@@ -51,6 +52,7 @@ class Table:
     key: tuple[tuple[str, str], ...]
     integer_key: bool
     has_tenant: bool
+    kept_as: dict[str, str] = field(default_factory=dict)
 
     def match(self, row: str = "o", frozen: str = "r") -> str:
         """The row is the frozen one."""
@@ -63,6 +65,10 @@ class Table:
     def match_history(self, history: str = "h", row: str = "o") -> str:
         """The historical row belongs to the row."""
         return " AND ".join(f"{history}.{quote(column)} = {row}.{quote(column)}" for column, _ in self.key)
+
+    def kept(self, column: str) -> str:
+        """The column of the history that holds a column of the table; an adopted one may have a name that is taken there."""
+        return self.kept_as.get(column, column)
 
     def tenant(self, alias: str = "o") -> str:
         """The row is of the tenant %(tenant)s; always true for tables without tenants."""
@@ -107,7 +113,20 @@ def table_of(model: type[SoftDeleted]) -> Table:
         key=key,
         integer_key=len(key) == 1 and key[0][1] in INTEGERS,
         has_tenant=model.governance.tenant,
+        kept_as={
+            c: kept for c, kept in ((str(f.column), _kept(history, f)) for f in history.tracked_fields) if c != kept
+        },
     )
+
+
+def _kept(history: Any, field: Any) -> str:
+    kept: Any = history._meta.get_field(field.attname if getattr(field, "generated", False) else field.name)
+    return str(kept.column)
+
+
+def stored(kind: str) -> str:
+    """The type a value of this column type is cast to: a serial is an integer with a default."""
+    return SERIALS.get(kind, kind)
 
 
 def _kind(field: Any) -> str:

@@ -14,7 +14,7 @@ from audit import registry
 from audit.names import quote
 from changes import conflicts, partial
 from changes.effects import add, revert
-from changes.freezing import MANY, delete_columns, named_parameters
+from changes.freezing import MANY, delete_columns
 from changes.models import Change, ChangePart
 from changes.plan import PartPlan
 from changes.relations import governed_parents
@@ -166,12 +166,7 @@ class UndoFreezer(Reverter):
         selection = partial.selection_of(self.only, part.entity)
         if selection is None:
             return self._under_chosen(table, done), {}
-        model: Any = part.entity
-        columns = [field.attname for field in model._meta.pk_fields]
-        rows = selection.narrow(model.objects_and_deleted.all()).order_by().values_list(*columns)
-        sql, named = named_parameters(*rows.query.sql_with_params())
-        names = ", ".join(quote(column) for column, _ in table.key)
-        return f"JOIN ({sql}) AS s ({names}) ON {table.match_history('s', 'a')}", named
+        return partial.chosen_rows(selection, table, "a")
 
     def _under_chosen(self, table: Table, done: ChangePart) -> str:
         """Rows that went along with a chosen parent; nothing where no parent was chosen."""
@@ -183,7 +178,7 @@ class UndoFreezer(Reverter):
         row = f"{parent.name} q JOIN changes_frozenrow x ON {parent.match('q', 'x')}"
         if above.effect is Effect.ADD:
             row = f"{parent.history} q JOIN changes_frozenrow x ON q.history_id = x.before_id"
-        link = quote(str(field.column))
+        link = quote(table.kept(str(field.column)))
         version = (
             f"(SELECT coalesce(a.{link}, h.{link}) FROM {table.history} h WHERE {table.match_history('h', 'a')} "
             f"AND {table.tenant('h')} AND h.history_id < a.history_id ORDER BY h.history_id DESC LIMIT 1)"
@@ -206,7 +201,7 @@ class UndoFreezer(Reverter):
             if not links:
                 continue
             linked = self.add_part(part.entity, Effect.LINK, links, depth=part.depth, via=SELF_LINKS)
-            filled = " OR ".join(f"b.{quote(c)} IS NOT NULL" for c in links)
+            filled = " OR ".join(f"b.{quote(table.kept(c))} IS NOT NULL" for c in links)
             linked.rows = self.execute(
                 f"{INTO} SELECT %(tenant)s, %(change)s, {linked.number}, r.position, r.token, r.key, r.before_id, "
                 f"NULL FROM changes_frozenrow r JOIN {table.history} b ON b.history_id = r.before_id "

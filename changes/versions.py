@@ -7,6 +7,7 @@ compared by their record image (`*=`, what PostgreSQL's own REFRESH MATERIALIZED
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,13 +17,15 @@ from django.db import connection, models
 
 from audit.entity import SoftDeleted
 from audit.names import quote
-from changes.tables import Table
+from changes.tables import Table, table_of
 
 # Types whose operator = tells every two different values apart. Comparing those by image would cost half as much again.
 EXACT = re.compile(
     r"(boolean|smallint|integer|bigint|serial|bigserial|smallserial|date|uuid|bytea|text|varchar(\(\d+\))?"
     r"|timestamp with(out)? time zone|time)$"
 )
+# Aliases of historical rows; all others are rows of the table itself.
+VERSIONS = ("a", "b", "h", "z")
 SOFT_DELETE = ("is_deleted", "deleted_at", "retention_policy", "status")
 
 
@@ -44,7 +47,7 @@ class Field3:
 def same(model: type[SoftDeleted], columns: Iterable[str], left: str, right: str) -> str:
     """Both versions hold the same values in these columns, bit by bit."""
     exact, image = _by_kind(model, columns)
-    parts = [f"{left}.{quote(c)} IS NOT DISTINCT FROM {right}.{quote(c)}" for c in exact]
+    parts = [f"{held(model, left, c)} IS NOT DISTINCT FROM {held(model, right, c)}" for c in exact]
     if image:
         parts.append(f"{_record(model, left, image)} *= {_record(model, right, image)}")
     return " AND ".join(parts) or "true"
@@ -53,10 +56,15 @@ def same(model: type[SoftDeleted], columns: Iterable[str], left: str, right: str
 def differ(model: type[SoftDeleted], columns: Iterable[str], left: str, right: str) -> str:
     """The opposite of `same`."""
     exact, image = _by_kind(model, columns)
-    parts = [f"{left}.{quote(c)} IS DISTINCT FROM {right}.{quote(c)}" for c in exact]
+    parts = [f"{held(model, left, c)} IS DISTINCT FROM {held(model, right, c)}" for c in exact]
     if image:
         parts.append(f"{_record(model, left, image)} *<> {_record(model, right, image)}")
     return f"({' OR '.join(parts) or 'false'})"
+
+
+def held(model: type[SoftDeleted], alias: str, column: str) -> str:
+    """A column of the table as the alias has it: versions (a, b) keep it in their history's column."""
+    return f"{alias}.{quote(table_of(model).kept(column) if alias in VERSIONS else column)}"
 
 
 def fields3(model: type[SoftDeleted], columns: Iterable[str]) -> tuple[Field3, ...]:
@@ -103,7 +111,8 @@ def insertable_columns(table: Table) -> tuple[str, ...]:
 COMPUTED = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND attgenerated <> ''"
 TYPES = """
 SELECT t.attname, format_type(t.atttypid, t.atttypmod) FROM pg_attribute t
-  JOIN pg_attribute h ON h.attrelid = %s::regclass AND h.attname = t.attname AND NOT h.attisdropped
+  JOIN pg_attribute h ON h.attrelid = %s::regclass AND h.attname = coalesce(%s::jsonb ->> t.attname::text, t.attname)
+   AND NOT h.attisdropped
  WHERE t.attrelid = %s::regclass AND t.attnum > 0 AND NOT t.attisdropped AND t.atttypid <> h.atttypid
 """
 
@@ -113,9 +122,9 @@ def restored(table: Table, version: str = "b") -> Callable[[str], str]:
     casts: dict[str, str] = {}
     if not table.model._meta.managed:
         with connection.cursor() as cursor:
-            cursor.execute(TYPES, [table.history, table.name])
+            cursor.execute(TYPES, [table.history, json.dumps(table.kept_as), table.name])
             casts = dict(cursor.fetchall())
-    return lambda column: f"{version}.{quote(column)}" + (f"::{casts[column]}" if column in casts else "")
+    return lambda column: held(table.model, version, column) + (f"::{casts[column]}" if column in casts else "")
 
 
 def _by_kind(model: type[SoftDeleted], columns: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -141,5 +150,5 @@ def _record(model: type[SoftDeleted], alias: str, columns: Iterable[str]) -> str
     for column in columns:
         field = fields.get(column)
         kind = field.rel_db_type(connection) if field is not None else None
-        typed.append(f"{alias}.{quote(column)}" + (f"::{kind}" if kind else ""))
+        typed.append(held(model, alias, column) + (f"::{kind}" if kind else ""))
     return f"ROW({', '.join(typed)})::record"

@@ -13,7 +13,7 @@ from changes.models import Change, ChangePart
 from changes.obstacles import Value, obstacles
 from changes.states import SkipReason
 from changes.tables import Table
-from changes.versions import restored
+from changes.versions import held, restored
 
 
 def chunk_sql(change: Change, table: Table, part: ChangePart, bounds: str) -> str:
@@ -31,7 +31,7 @@ def chunk_sql(change: Change, table: Table, part: ChangePart, bounds: str) -> st
 
 def skip_sql(change: Change, table: Table, part: ChangePart) -> str:
     """The key is in use again, or a value or a parent stands in the way."""
-    found = obstacles(table, tuple(part.columns), value_of(), missing=True)
+    found = obstacles(table, tuple(part.columns), value_of(table), missing=True)
     cases = " ".join(f"WHEN {stands} THEN '{reason}'" for reason, stands in found)
     return (
         f"(SELECT CASE WHEN {key_reused(table)} THEN '{SkipReason.REUSED}' {cases} ELSE '{SkipReason.CHANGED}' END "
@@ -55,13 +55,13 @@ def key_reused(table: Table) -> str:
     )
 
 
-def value_of() -> Value:
+def value_of(table: Table) -> Value:
     """Every value comes from the version."""
-    return lambda column: f"b.{quote(column)}"
+    return lambda column: held(table.model, "b", column)
 
 
 def _possible(table: Table, columns: tuple[str, ...]) -> str:
-    found = " OR ".join(stands for _, stands in obstacles(table, columns, value_of(), missing=True))
+    found = " OR ".join(stands for _, stands in obstacles(table, columns, value_of(table), missing=True))
     return f" AND NOT ({found})" if found else ""
 
 

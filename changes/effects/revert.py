@@ -56,7 +56,7 @@ def skip_sql(change: Change, table: Table, part: ChangePart) -> str:
     """Gone, changed since, or with a value or a parent in its way."""
     columns = tuple(part.columns)
     chosen = conflicts.rule(change, SkipReason.CHANGED)
-    found = obstacles(table, columns, value_of(columns))
+    found = obstacles(table, columns, value_of(table, columns))
     cases = " ".join(f"WHEN {stands} THEN '{reason}'" for reason, stands in found)
     return (
         "coalesce((SELECT CASE "
@@ -101,16 +101,16 @@ def _comes_back(field: Field3, chosen: str) -> str:
     return field.touched if overwrite else f"{field.touched} AND NOT {field.moved}"
 
 
-def value_of(columns: tuple[str, ...]) -> Value:
+def value_of(table: Table, columns: tuple[str, ...]) -> Value:
     """The value a column will hold. A soft delete flips: what is deleted now becomes alive, without looking at b."""
     if not simple(columns):
-        return coming(columns)
+        return coming(table.model, columns)
     return lambda column: "(NOT o.is_deleted)" if column == "is_deleted" else f"o.{quote(column)}"
 
 
 def _still_possible(table: Table, columns: tuple[str, ...]) -> str:
     """What the freeze found possible must still be: values free, parents alive."""
-    found = " OR ".join(stands for _, stands in obstacles(table, columns, value_of(columns)))
+    found = " OR ".join(stands for _, stands in obstacles(table, columns, value_of(table, columns)))
     return f" AND NOT ({found})" if found else ""
 
 

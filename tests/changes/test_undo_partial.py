@@ -12,7 +12,7 @@ from changes.models import Change
 from foundation.actor import Actor
 from foundation.context import acting
 from shop.models import Customer, Order, OrderItem
-from tests.changes.test_undo_events import sql
+from tests.changes.test_undo_events import by_owner, sql
 from tests.databases import RealDatabase
 from tests.journey import REASON, SHOP, ask, carry_out, checksum, keys_of, undo, work
 from tests.personas import customer, log, order_with_items, orders, tag
@@ -119,3 +119,16 @@ def test_choosing_nothing_that_was_touched_is_said(at_work: Actor) -> None:
         gate.request_undo(
             done.pk, actor=at_work, reason=REASON, options={"only": {"rows": {"shop.order": keys_of(other)}}}
         )
+
+
+def test_removed_rows_are_chosen_by_key(real_db: RealDatabase, operator: Actor) -> None:
+    with acting(operator):
+        made = orders(3)
+    events = by_owner(real_db, operator, "DELETE FROM shop_order")
+    with acting(operator):
+        outcome = gate.request_undo_of_events(
+            events, actor=operator, reason=REASON, options={"only": {"rows": {"shop.order": keys_of(made[1:2])}}}
+        )
+    carry_out(outcome, operator)
+    with acting(operator):
+        assert list(Order.objects.values_list("pk", flat=True)) == [made[1].pk]
