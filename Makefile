@@ -19,7 +19,7 @@ run:
 test:
 	@$(VENV_DEV) -m pytest -n $(WORKERS) $(ARGS)
 
-# Format, lint, types, layers, templates, migrations, translations, documents.
+# Format, lint, types, layers, templates, migrations, governance, translations, documents.
 check:
 	@$(VENV_DEV) scripts/check.py
 

@@ -7,9 +7,14 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+# Who was once named on the record stays; a login is made inactive instead.
+KEPT = frozenset({"SELECT", "INSERT", "UPDATE"})
+
 
 class Tenant(models.Model):
     """A customer organisation whose rows nobody else sees."""
+
+    app_privileges = KEPT
 
     id = models.AutoField(primary_key=True)
     name = models.CharField(_("name"), max_length=120)
@@ -26,6 +31,8 @@ class Tenant(models.Model):
 class Person(models.Model):
     """A human being. Separation of duties compares persons, never accounts."""
 
+    app_privileges = KEPT
+
     name = models.CharField(_("name"), max_length=120)
 
     class Meta:
@@ -38,6 +45,8 @@ class Person(models.Model):
 
 class Account(models.Model):
     """Links a login to its person and to the tenant it works in."""
+
+    app_privileges = KEPT
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="account")
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="accounts")

@@ -26,7 +26,7 @@ def declarations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     for model in registry.entities():
         if not hasattr(model, "governance"):
             found.append(Error("no governance declaration", obj=model, id="custody.E001"))
-        elif not hasattr(model._meta, "simple_history_manager_attribute"):
+        elif not registry.has_history(model):
             found.append(Error("no history: add `history = TrackedRecords()`", obj=model, id="custody.E002"))
         else:
             found += _named_fields_exist(model)

@@ -30,7 +30,8 @@ def grants() -> dict[QualifiedName, frozenset[str]]:
     for entity in registry.entities():
         if entity._meta.managed:  # an adopted table's grants are given and taken back by its own migration
             granted[split_table(entity._meta.db_table)] = WRITE
-        granted[split_table(registry.history_of(entity)._meta.db_table)] = READ  # type: ignore[attr-defined]
+        if registry.has_history(entity):
+            granted[split_table(registry.history_of(entity)._meta.db_table)] = READ  # type: ignore[attr-defined]
     granted["public", "audit_event"] = READ
     granted["public", "audit_governedtable"] = READ
     granted["custody", "capture_failure"] = READ

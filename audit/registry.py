@@ -39,6 +39,11 @@ def threshold(model: type[SoftDeleted]) -> int:
     return DEFAULT_THRESHOLD.get(settings.CUSTODY_ENV, OTHER_THRESHOLD)
 
 
+def has_history(model: type[SoftDeleted]) -> bool:
+    """Whether the entity declares its history; the checks name one that does not (custody.E002)."""
+    return hasattr(model._meta, "simple_history_manager_attribute")
+
+
 def history_of(model: type[SoftDeleted]) -> type:
     """The historical model of an entity."""
     history: type = getattr(model, model._meta.simple_history_manager_attribute).model  # type: ignore[attr-defined]

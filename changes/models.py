@@ -149,6 +149,8 @@ class FrozenRow(models.Model):
     ids of the version to bring back and of the version it must still be.
     """
 
+    declared_open = "the freeze of a change takes its own rows out again; a trigger refuses once it is frozen."
+
     pk = models.CompositePrimaryKey("tenant_id", "change_id", "part", "position")
     change_id = models.BigIntegerField()
     position = models.BigIntegerField()
@@ -245,6 +247,8 @@ class SkippedRow(models.Model):
 
 class Heartbeat(models.Model):
     """When a kind of worker last answered."""
+
+    app_privileges = KEPT
 
     name = models.CharField(primary_key=True, max_length=40)
     at = models.DateTimeField()

@@ -71,7 +71,9 @@ def prepare(
     if operation not in REGISTRY:
         raise UnknownOperation(field="operation", value=str(operation)[:40], known=", ".join(REGISTRY))
     kind = REGISTRY[operation]
-    enforce(actor, kind.action, model._meta.label_lower)
+    enforce(actor, "change.undo" if operation == Operation.UNDO else "change.request", model._meta.label_lower)
+    if kind.action:
+        enforce(actor, kind.action, model._meta.label_lower)
     asked = kind.read_options(model, options or {})
     chosen = _selection(operation, selection, model)
     said = _clean(reason)

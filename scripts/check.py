@@ -42,6 +42,7 @@ def checks() -> dict[str, Callable[[], str]]:
         "layers": lambda: tool("lint-imports"),
         "templates": lambda: tool("djlint", "--lint", "--quiet", "templates") if Path("templates").is_dir() else "",
         "migrations": pending_migrations,
+        "governance": ungoverned,
         "translations": lambda: "\n".join(stale_translations()),
         "documents": lambda: "\n".join(broken_links()),
     }
@@ -71,6 +72,10 @@ def pending_migrations() -> str:
     return output_when_failing(
         [PYTHON, "-W", "ignore::RuntimeWarning", "manage.py", "makemigrations", "--check", "--dry-run"]
     )
+
+
+def ungoverned() -> str:
+    return output_when_failing([PYTHON, "-W", "ignore::RuntimeWarning", "manage.py", "coverage", "--fail"])
 
 
 def stale_translations() -> Iterator[str]:

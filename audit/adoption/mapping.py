@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from audit.adoption.catalog import Column
+from audit.names import quote
 
 SIMPLE = {
     "int2": "models.SmallIntegerField",
@@ -185,9 +186,9 @@ def history_type(column: Column, *, is_compared: bool) -> str:
         return _array_history(column)
     if column.type_name in WIDER and column.type_kind == "b":
         return WIDER[column.type_name]
-    if is_compared or _is_builtin(column.type_schema, column.type_kind):
+    if _is_builtin(column.type_schema, column.type_kind):
         return _without_modifier(column.base)
-    return "text"
+    return _with_schema(column) if is_compared else "text"
 
 
 def _array_history(column: Column) -> str:
@@ -199,6 +200,12 @@ def _array_history(column: Column) -> str:
 
 def _is_builtin(schema: str, kind: str) -> bool:
     return schema == "pg_catalog" and kind in ("b", "r", "m")
+
+
+def _with_schema(column: Column) -> str:
+    """The catalog leaves out a schema that this login looks into, such as public; the capture looks into none."""
+    kind, schema = _without_modifier(column.base), column.type_schema
+    return kind if kind.startswith((f"{schema}.", f"{quote(schema)}.")) else f"{quote(schema)}.{kind}"
 
 
 def _without_modifier(kind: str) -> str:

@@ -44,7 +44,7 @@ class OperationKind:
     name            stored in `Change.operation`, at most 16 characters
     label           shown to people, an imperative
     freeze          plans and freezes
-    action          what the policy is asked
+    action          what the policy is asked besides “change.request”
     deepest_first   dependants are changed before what they depend on
     needs_selection the caller names rows; otherwise the options say what is meant
     live_rows       works on live rows; otherwise on the recycle bin
@@ -55,7 +55,7 @@ class OperationKind:
     name: str
     label: str | Promise
     freeze: Freeze
-    action: str = "change.request"
+    action: str = ""
     deepest_first: bool = False
     needs_selection: bool = True
     live_rows: bool = True

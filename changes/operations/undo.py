@@ -44,7 +44,6 @@ KIND = OperationKind(
     name=Operation.UNDO,
     label=Operation.UNDO.label,
     freeze=freeze,
-    action="change.undo",
     needs_selection=False,
     live_rows=False,
     read_options=read_options,

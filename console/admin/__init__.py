@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from rest_framework.authtoken.models import TokenProxy
 
 from access.models import Account, Person, Tenant
 from audit import registry
@@ -29,6 +30,9 @@ def register_all() -> None:
         if admin.site.is_registered(model):
             admin.site.unregister(model)
         admin.site.register(model, pages)
+    # Its pages ask Django's permissions, so a superuser would read everybody's token there.
+    if admin.site.is_registered(TokenProxy):
+        admin.site.unregister(TokenProxy)
     for entity in registry.entities():
         # Django's admin has no pages for composite keys; those tables have pages of Custody's own.
         if not admin.site.is_registered(entity) and not entity._meta.is_composite_pk:

@@ -27,6 +27,7 @@ from changes.states import Operation
 from console.admin import columns
 from console.admin.keyset import BIN_VAR, KeysetChangeList
 from console.admin.selecting import chosen
+from console.pages.guards import require
 from console.pages.shell import actor_of
 from foundation.errors import CustodyError
 
@@ -195,12 +196,13 @@ class GovernedAdmin(admin.ModelAdmin):
     def _ask(self, request: HttpRequest, queryset: Any, operation: str) -> HttpResponse:
         """A draft with this selection, and on to the look at what it would do."""
         label = self.opts.label_lower
+        actor = require(request, "change.request", label)
         try:
             selection = chosen(request, queryset)
             if selection == {"where": []}:
                 messages.error(request, _("This would take the whole table. Add a condition first."))
                 return redirect(reverse("admin:new-change") + f"?entity={label}&operation={operation}")
-            draft = drafts.save(actor_of(request), entity=label, operation=operation, selection=selection)
+            draft = drafts.save(actor, entity=label, operation=operation, selection=selection)
         except CustodyError as error:
             messages.error(request, str(error))
             return redirect(request.get_full_path())

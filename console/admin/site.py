@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext_lazy as _
 
+from access.openness import declared_open
 from console.pages.login import LoginForm, choose_language
 from console.pages.overview import overview
 from console.pages.routes import routes
@@ -34,6 +35,7 @@ class CustodyAdminSite(AdminSite):
         context: dict[str, Any] = super().each_context(request)
         return context | shell_context(request, context["available_apps"])
 
+    @declared_open("everybody's first page: who may see no change gets a word about roles instead.")
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return overview(request)
 

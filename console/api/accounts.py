@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from access.enforcement import allowed
+from access.openness import declared_open
 from access.policy import ALLOWED
 from console.api.base import ApiView, OpenApiView
 from console.api.describing import operation
@@ -22,6 +23,7 @@ from console.api.serializers import MeShown, TokenShown
 from console.api.tickets import waiting_for
 
 
+@declared_open("tells a login about itself.")
 class Me(ApiView):
     @operation("getMe", "Who this login is and what it may do", gives=MeShown, tag="account")
     def get(self, request: Request) -> Response:
@@ -41,6 +43,7 @@ class Me(ApiView):
         )
 
 
+@declared_open("where a program logs in; wrong passwords are counted.")
 class Tokens(OpenApiView):
     """Wrong passwords are counted by axes, together with those of the login page."""
 
@@ -66,6 +69,7 @@ class Tokens(OpenApiView):
         return Response(TokenShown({"token": token.key}).data)
 
 
+@declared_open("takes back one's own token.")
 class TokenRevoke(ApiView):
     @operation("revokeToken", "Make one's own token useless", gives=None, status=204, tag="account")
     def delete(self, request: Request) -> Response:

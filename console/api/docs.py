@@ -8,9 +8,11 @@ from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 
+from access.openness import declared_open
 from console.api.problems import handle
 
 
+@declared_open("describes the API; names no entity and no row.")
 class Schema(SpectacularAPIView):
     """OpenAPI, for everybody: it names no entity and no row."""
 
@@ -21,6 +23,7 @@ class Schema(SpectacularAPIView):
         return handle
 
 
+@declared_open("a page that shows the schema.")
 class Browser(TemplateView):
     """The page keeps the console's policy: Swagger UI sets styles by script, never inline."""
 

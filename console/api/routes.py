@@ -6,9 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
+from access.openness import declared_open
 from console.api import accounts, changes, docs, entities, histories, problems, rows, runs, tickets
 
 
+@declared_open("answers 404 as a problem.")
 @csrf_exempt
 def nothing_here(request: HttpRequest) -> HttpResponse:
     """Also where an address lacks its closing slash: a redirect would lose what was posted."""

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from access.openness import declared_open
 from console.presenters import activity, chart, checks, decision, diff, impact, progress, states
 from console.presenters.fingerprint import Print
 from console.presenters.notes import Note
@@ -19,6 +20,7 @@ DIGEST = "7f3a91c20be4d85e" * 4
 STATES = ("draft", "waiting", "cleared", "running", "paused", "cancelling", "done", "cancelled", "failed", "refused")
 
 
+@declared_open("exists in DEBUG only; shows made-up values.")
 def gallery(request: HttpRequest) -> HttpResponse:
     """All components, open to everybody who is logged in to a development server."""
     context = {**admin.site.each_context(request), "title": "Components", **_parts(), **_flows()}

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from access.enforcement import allowed
+from access.openness import declared_open
 from audit import registry
 from audit.errors import UnknownEntity
 from changes.models import Change
@@ -24,6 +25,7 @@ TICKET, CHANGE = re.compile(r"[Tt]-?(\d{1,18})"), re.compile(r"[Cc]-?(\d{1,18})"
 RECORD, DIGEST = re.compile(r"([a-z_]\w*\.\w+)[\s/]+(\S+)"), re.compile(r"[0-9a-f]{8,64}")
 
 
+@declared_open("needs a login; finds only what the policy lets its reader open.")
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
     """A ticket, a change, a record by table and key, a fingerprint, or words of a title and names of people."""

@@ -47,6 +47,7 @@ ATTEMPTS = [
     "DELETE FROM shop_usertag",
     "DELETE FROM shop_usertag WHERE id = 1",
     "TRUNCATE shop_usertag",
+    *(f"DELETE FROM {table}" for table in ("access_account", "access_person", "access_tenant", "changes_heartbeat")),
     "TRUNCATE shop_customer CASCADE",
     "SET session_replication_role = replica",
     "SET ROLE custody_owner",

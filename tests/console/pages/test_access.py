@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
+from django.contrib import admin
+from django.test import Client, RequestFactory
 
+from access.errors import NotAllowed
 from access.models import Decision
+from console.admin import GovernedAdmin
+from foundation.context import acting
+from shop.models import Order
+from tests.personas import user_of
 
 PAGES = [
     "/admin/",
@@ -82,3 +88,19 @@ def test_rows_of_another_tenant_do_not_exist(operator, persona, as_):
     assert client.get(f"/admin/history/shop.order/{foreign.pk}/").status_code == 404
     # Django's admin answers an unknown object with a message on the first page
     assert client.get(f"/admin/shop/order/{foreign.pk}/change/").status_code == 302
+
+
+def test_a_superuser_reads_no_tokens(engineer, as_):
+    """Django's pages for tokens ask Django's permissions, so there are none."""
+    client = as_(engineer)
+    user_of(engineer).__class__.objects.filter(pk=engineer.user_id).update(is_staff=True, is_superuser=True)
+    assert client.get("/admin/authtoken/tokenproxy/").status_code == 404
+
+
+def test_an_action_of_a_list_that_was_posted_by_hand_is_refused_on_record(auditor):
+    """Lists offer it to nobody who may not ask; the action itself asks as well."""
+    request = RequestFactory().post("/admin/shop/order/")
+    request.actor = auditor
+    with acting(auditor), pytest.raises(NotAllowed):
+        GovernedAdmin(Order, admin.site).ask_delete(request, Order.objects.none())
+    assert Decision.objects.get(allowed=False).action == "change.request"
