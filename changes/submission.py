@@ -68,37 +68,48 @@ def prepare(
     `options` is what the operation takes besides the selection, see its `read_options`.
     """
     model = registry.entity(entity) if isinstance(entity, str) else entity
-    if operation not in REGISTRY:
-        raise UnknownOperation(field="operation", value=str(operation)[:40], known=", ".join(REGISTRY))
-    kind = REGISTRY[operation]
-    enforce(actor, "change.undo" if operation == Operation.UNDO else "change.request", model._meta.label_lower)
-    if kind.action:
-        enforce(actor, kind.action, model._meta.label_lower)
-    asked = kind.read_options(model, options or {})
+    _allow(actor, operation, model)
+    asked = REGISTRY[operation].read_options(model, options or {})
     chosen = _selection(operation, selection, model)
-    said = _clean(reason)
+    said, also = _clean(reason), frozenset(cascade_also)
     if len(said) < REASON_LEAST:
         raise ReasonMissing(field="reason", least=REASON_LEAST)
-    also = frozenset(cascade_also)
     if operation == Operation.UNDO and undo_of is None and "source" not in asked:
         raise UndoOfWhat(field="undo_of")
-    change = Change(
-        tenant_id=actor.tenant,
+    change = _begun(
+        actor,
         operation=operation,
         entity=model._meta.label_lower,
         title=_clean(title)[:200],
         reason=said[:4000],
         selection=selection if isinstance(selection, dict) else drafts.as_json(chosen),
         options={"cascade_also": sorted(also), **asked},
+        request_key=request_key,
+        undo_of_id=undo_of,
+    )
+    return Prepared(change, chosen, also, undo_of, draft_id)
+
+
+def _begun(actor: Actor, **columns: Any) -> Change:
+    """A change that somebody asks for, not yet saved."""
+    return Change(
+        tenant_id=actor.tenant,
         state=State.DRAFT,
         requested_by_id=actor.user_id,
         requester_person_id=actor.person_id,
         requester_name=actor.name,
-        request_key=request_key,
-        undo_of_id=undo_of,
         channel=_channel(),
+        **columns,
     )
-    return Prepared(change, chosen, also, undo_of, draft_id)
+
+
+def _allow(actor: Actor, operation: str, model: type[SoftDeleted]) -> None:
+    """Ask the policy, for what the operation is in general and for what it asks besides."""
+    if operation not in REGISTRY:
+        raise UnknownOperation(field="operation", value=str(operation)[:40], known=", ".join(REGISTRY))
+    enforce(actor, "change.undo" if operation == Operation.UNDO else "change.request", model._meta.label_lower)
+    if action := REGISTRY[operation].action:
+        enforce(actor, action, model._meta.label_lower)
 
 
 def submit(actor: Actor, **request: Any) -> Change:
