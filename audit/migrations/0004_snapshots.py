@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                         condition=models.Q(("kind__in", ["named", "daily", "before_run"])),
                         name="audit_snapshot_kind_known",
                     ),
-                    models.UniqueConstraint(fields=("tenant_id", "name"), name="audit_snapshot_name"),
+                    models.UniqueConstraint(fields=("tenant_id", "kind", "name"), name="audit_snapshot_name"),
                     audit.constraints.TenantKey(name="audit_snapshot_tenant_key"),
                     audit.constraints.TenantPolicy(name="audit_snapshot_tenant_policy"),
                 ],

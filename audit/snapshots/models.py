@@ -95,7 +95,7 @@ class Snapshot(models.Model):
             models.CheckConstraint(
                 condition=Q(kind__in=["named", "daily", "before_run"]), name="audit_snapshot_kind_known"
             ),
-            models.UniqueConstraint(fields=["tenant_id", "name"], name="audit_snapshot_name"),
+            models.UniqueConstraint(fields=["tenant_id", "kind", "name"], name="audit_snapshot_name"),
             TenantKey(name="audit_snapshot_tenant_key"),
             TenantPolicy(name="audit_snapshot_tenant_policy"),
         ]
