@@ -274,5 +274,6 @@ SPECTACULAR_SETTINGS = {
         "Effect": "changes.states.Effect",
         "SkipReason": "changes.states.SkipReason",
         "Decision": "approvals.models.Vote.Decision",
+        "SnapshotKind": "audit.snapshots.models.Snapshot.Kind",
     },
 }
