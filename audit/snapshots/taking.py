@@ -44,12 +44,7 @@ def take(
     """
     name = name.strip()
     _refuse_nonsense(name, entities, kept_until)
-    if connection.in_atomic_block:
-        eras.open_era()
-    else:
-        ticks.tick()  # right before it, so that “touched since” begins here
-    for model in entities:
-        state.require_recorded(model, state.State(), whole=False)
+    _prepare(entities)
     try:
         with consistent() as is_one_state:
             snapshot = Snapshot.objects.create(
@@ -65,6 +60,16 @@ def take(
         raise
     snapshot.refresh_from_db()
     return snapshot
+
+
+def _prepare(entities: Sequence[type[SoftDeleted]]) -> None:
+    """The era is open, a tick marks where “touched since” begins, and every table is recorded."""
+    if connection.in_atomic_block:
+        eras.open_era()
+    else:
+        ticks.tick()
+    for model in entities:
+        state.require_recorded(model, state.NOW, whole=False)
 
 
 def keep(snapshot: Snapshot, *, kept_until: datetime | None, hold: bool) -> Snapshot:
