@@ -12,8 +12,10 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from audit import checks, manifest
         from audit.adoption.checks import adopted_tables
+        from audit.snapshots import eras
 
         post_migrate.connect(manifest.apply_after_migrate, dispatch_uid="custody_grants")
+        post_migrate.connect(eras.open_after_migrate, dispatch_uid="custody_era")
         register(checks.declarations, Tags.models)
         register(checks.catalog, Tags.database)
         register(adopted_tables, Tags.database)

@@ -1,4 +1,4 @@
-"""PostgreSQL transaction ids as columns."""
+"""PostgreSQL transaction ids and snapshots as columns."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ class XidField(Xid8Field):
 
     def db_type(self, connection: Any) -> str:
         return "xid"
+
+
+class PgSnapshotField(models.Field):  # type: ignore[type-arg]
+    """`pg_snapshot`: which transactions are visible, as text `xmin:xmax:in progress`."""
+
+    description = "PostgreSQL snapshot"
+    empty_strings_allowed = False
+
+    def db_type(self, connection: Any) -> str:
+        return "pg_snapshot"

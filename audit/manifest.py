@@ -15,7 +15,14 @@ WRITE = frozenset({"SELECT", "INSERT", "UPDATE"})
 FULL = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 
-FUNCTIONS = ("custody.tenant()", "custody.append_event(text, text, text, bigint, jsonb)")
+FUNCTIONS = (
+    "custody.tenant()",
+    "custody.append_event(text, text, text, bigint, jsonb)",
+    "custody.open_era()",
+    "custody.tick()",
+    "custody.event_floor(integer, pg_snapshot)",
+    "custody.tidy_snapshots()",
+)
 
 
 def grants() -> dict[QualifiedName, frozenset[str]]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.constraints import AppendOnly
 from audit.fields import Xid8Field
+from audit.snapshots.models import Era, Snapshot, SnapshotTable, Tick
 
 
 class Event(models.Model):
@@ -72,3 +73,6 @@ class GovernedTable(models.Model):
 
     def __str__(self) -> str:
         return self.table_name
+
+
+__all__ = ["Era", "Event", "GovernedTable", "Snapshot", "SnapshotTable", "Tick"]

@@ -21,6 +21,8 @@ KEYS = (
     "undo_vs_delete",
     "single_row_overhead",
     "rss_growth_mb",
+    "compare_vs_except",
+    "compare_10m_s_per_million",
 )
 MILLION = 1_000_000
 
@@ -57,7 +59,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[Figure]:
-    from bench import runs, single_row, statements, tables
+    from bench import compare, runs, single_row, statements, tables
 
     million, hundred_thousand, ten_thousand = (int(size * scale) for size in (MILLION, 100_000, 10_000))
     with stage.owner() as owner:
@@ -74,6 +76,7 @@ def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[
             lambda: statements.delete_vs_pghistory_statement(stage, hundred_thousand, rounds),
         ),
         ("single_row_overhead", lambda: single_row.single_row_overhead(stage)),
+        ("compare_vs_except", lambda: compare.compare_vs_except(stage, million, rounds)),
     ):
         if key in wanted:
             print(f"{key} ...", flush=True)
@@ -82,6 +85,9 @@ def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[
     if of_runs:
         print(f"{', '.join(sorted(of_runs))} ...", flush=True)
         figures += runs.figures(stage, million, rounds, of_runs)
+    if "compare_10m_s_per_million" in wanted:  # last: it needs ten times the rows
+        print("compare_10m_s_per_million ...", flush=True)
+        figures.append(compare.compare_10m(stage, 10 * million, rounds))
     return figures
 
 

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError as BrokerDown
 
 from access.enforcement import enforce
 from audit import registry
-from changes import drift, lanes, record
+from changes import drift, lanes, marking, record
 from changes.digests import schema_fingerprint
 from changes.errors import ChangeNotFound, NewDependants, NotTheRequester, NotVerified, SchemaMoved, WrongState
 from changes.models import Change, Lane
@@ -87,6 +87,7 @@ def start(change_id: int, *, actor: Actor) -> Change:
         move(change, State.RUNNING, seen=before, error="", **since)
         if before == State.CLEARED:
             lanes.open_lanes(change)
+            marking.before_run(change)
         elif before == State.FAILED:
             Lane.objects.filter(change_id=change.pk, state=Lane.State.FAILED).update(
                 state=Lane.State.OPEN, attempts=0, worker="", limit=0

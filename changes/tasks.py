@@ -7,7 +7,7 @@ import socket
 
 from celery import shared_task
 
-from changes import execution, sweeping
+from changes import execution, marking, sweeping
 from foundation.actor import Actor
 from foundation.context import acting
 
@@ -29,3 +29,9 @@ def work(change_id: int, tenant_id: int) -> None:
 def sweep() -> None:
     """Wake what stands still."""
     sweeping.sweep()
+
+
+@shared_task(name="changes.daily_snapshots", ignore_result=True, expires=3000)  # type: ignore[untyped-decorator]
+def daily_snapshots() -> None:
+    """Take today's snapshots where they are missing."""
+    marking.daily()

@@ -235,6 +235,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(CUSTODY_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "changes.sweep", "schedule": 3.0, "options": {"expires": 10}},
     "expire": {"task": "approvals.expire", "schedule": 20.0, "options": {"expires": 60}},
+    "tick": {"task": "audit.tick", "schedule": 30.0, "options": {"expires": 25}},
+    "daily-snapshots": {"task": "changes.daily_snapshots", "schedule": 3600.0, "options": {"expires": 3000}},
 }
 
 CUSTODY_DEMO_PASSWORD = os.environ.get("CUSTODY_DEMO_PASSWORD", "")
@@ -274,5 +276,6 @@ SPECTACULAR_SETTINGS = {
         "Effect": "changes.states.Effect",
         "SkipReason": "changes.states.SkipReason",
         "Decision": "approvals.models.Vote.Decision",
+        "SnapshotKind": "audit.snapshots.models.Snapshot.Kind",
     },
 }

@@ -7,7 +7,7 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from access.openness import declared_open
-from console.api import accounts, changes, docs, entities, histories, problems, rows, runs, tickets
+from console.api import accounts, changes, docs, entities, histories, problems, rows, runs, snapshots, tickets
 
 
 @declared_open("answers 404 as a problem.")
@@ -23,6 +23,13 @@ V1 = [
     path("entities/<str:label>/rows/", rows.RowList.as_view(), name="rows"),
     path("entities/<str:label>/rows/<path:key>/history/", histories.RowHistory.as_view(), name="row-history"),
     path("entities/<str:label>/rows/<path:key>/", rows.RowDetail.as_view(), name="row"),
+    path("entities/<str:label>/state/", snapshots.RowsAt.as_view(), name="rows-at"),
+    path("entities/<str:label>/compare/", snapshots.Compare.as_view(), name="compare"),
+    path("entities/<str:label>/differences/", snapshots.Differences.as_view(), name="differences"),
+    path("snapshots/", snapshots.SnapshotList.as_view(), name="snapshots"),
+    path("snapshots/moment/", snapshots.Moment.as_view(), name="moment"),
+    path("snapshots/<int:snapshot_id>/", snapshots.SnapshotDetail.as_view(), name="snapshot"),
+    path("snapshots/<int:snapshot_id>/measure/", snapshots.SnapshotMeasure.as_view(), name="snapshot-measure"),
     path("changes/", changes.ChangeList.as_view(), name="changes"),
     path("changes/preview/", changes.ChangePreview.as_view(), name="change-preview"),
     path("changes/<int:change_id>/", changes.ChangeDetail.as_view(), name="change"),

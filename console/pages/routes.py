@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from console.pages import changes, gallery, history, overview, rows, search, tickets, wizard
+from console.pages import changes, comparison, gallery, history, overview, rows, search, snapshots, tickets, wizard
 
 Route = tuple[str, Callable[..., Any], str]
 
@@ -28,6 +28,12 @@ PAGES: list[Route] = [
     ("changes/<int:change_id>/pause/", changes.pause, "change-pause"),
     ("changes/<int:change_id>/cancel/", changes.cancel, "change-cancel"),
     ("changes/<int:change_id>/undo/", changes.undo, "change-undo"),
+    ("snapshots/", snapshots.snapshot_list, "snapshots"),
+    ("snapshots/new/", snapshots.take, "snapshot-take"),
+    ("snapshots/compare/", comparison.compare, "compare"),
+    ("snapshots/<int:snapshot_id>/", snapshots.snapshot, "snapshot"),
+    ("snapshots/<int:snapshot_id>/measure/", snapshots.measure, "snapshot-measure"),
+    ("snapshots/<int:snapshot_id>/keep/", snapshots.keep, "snapshot-keep"),
     ("history/<str:label>/<path:key>/", history.record, "history"),
     ("rows/<str:label>/", rows.rows, "rows"),
     ("rows/<str:label>/<path:key>/", rows.row, "row"),

@@ -43,13 +43,17 @@ class Model:
 Menu = tuple[Group, ...]
 
 
-def menu(*, path: str, overview: str, tickets: str | None, waiting: int, models: Iterable[Model]) -> Menu:
+def menu(
+    *, path: str, overview: str, tickets: str | None, waiting: int, snapshots: str | None, models: Iterable[Model]
+) -> Menu:
     """Groups without links are left out, so nobody sees a heading over nothing."""
     models = list(models)
     work = [Link(text=_("Overview"), url=overview, icon="dash", current=path == overview)]
     if tickets is not None:
         current = path.startswith((tickets, tickets.replace("tickets/", "changes/")))
         work.append(Link(text=_("Tickets"), url=tickets, icon="ticket", current=current, count=waiting))
+    if snapshots is not None:
+        work.append(Link(text=_("Snapshots"), url=snapshots, icon="snap", current=path.startswith(snapshots)))
     groups = (
         Group(title=_("Work"), links=tuple(work)),
         Group(title=_("Data"), links=_links(path, [m for m in models if m.app not in PEOPLE_APPS], "table")),

@@ -13,14 +13,16 @@ ROLES = ("operator", "approver", "auditor", "engineer", "administrator")
 MAY = {
     "operator": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
-        "change.discard", "change.pause", "change.cancel", "change.undo", "ticket.withdraw",
+        "change.discard", "change.pause", "change.cancel", "change.undo", "ticket.withdraw", "snapshot.browse",
+        "snapshot.take",
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
-        "change.discard", "change.pause", "change.cancel", "change.undo", "ticket.withdraw",
+        "change.discard", "change.pause", "change.cancel", "change.undo", "ticket.withdraw", "snapshot.browse",
+        "snapshot.take",
     },
-    "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote"},
-    "auditor": {"entity.browse", "history.browse", "change.browse"},
+    "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote", "snapshot.browse"},
+    "auditor": {"entity.browse", "history.browse", "change.browse", "snapshot.browse"},
     "administrator": {"entity.browse"},
 }  # fmt: skip
 ACTIONS = sorted(set().union(*MAY.values()))

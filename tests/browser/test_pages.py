@@ -15,7 +15,9 @@ LOOKS = [(1440, False), (1440, True), (390, False), (390, True)]
 @pytest.fixture
 def story(real_db: Any, operator: Any, approver: Any) -> dict[str, int]:
     """One of everything: rows, a draft, a waiting ticket, a finished change, a bin."""
+    from audit.snapshots.taking import take
     from changes import drafts
+    from shop.models import Order
     from tests.console.pages.scenes import approve, ask, run, work
 
     with work(operator):
@@ -23,6 +25,8 @@ def story(real_db: Any, operator: Any, approver: Any) -> dict[str, int]:
         line = order_with_items(3, customer=someone)
         orders(60, customer=someone, note="x" * 300)
         draft = drafts.save(operator, entity="shop.customer", operation="delete", selection={"keys": [str(someone.pk)]})
+        snapshot = take("Before the import", entities=[Order], actor=operator, note="note " * 30, measured=True)
+        orders(2, customer=someone)
     finished = ask(operator, title="Finished " + "very " * 20 + "long title")
     approve(finished, approver)
     run(finished.change, operator)
@@ -34,6 +38,7 @@ def story(real_db: Any, operator: Any, approver: Any) -> dict[str, int]:
         "done": finished.ticket.pk,
         "done_change": finished.change.pk,
         "waiting": waiting.ticket.pk,
+        "snapshot": snapshot.pk,
     }
 
 
@@ -61,6 +66,10 @@ def pages(story: dict[str, int]) -> list[str]:
         f"/admin/shop/customer/{story['customer']}/change/",
         f"/admin/history/shop.order/{story['row']}/",
         "/admin/search/?q=long",
+        "/admin/snapshots/",
+        "/admin/snapshots/new/",
+        f"/admin/snapshots/{story['snapshot']}/",
+        f"/admin/snapshots/compare/?entity=shop.order&a={story['snapshot']}&b=now",
         "/admin/password_change/",
     ]
 

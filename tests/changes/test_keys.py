@@ -164,3 +164,34 @@ def test_keys_that_do_not_fit_are_refused(odd: Any, entity: str, key: Any) -> No
 def test_a_uuid_may_come_as_text(odd: Any) -> None:
     key = uuid.uuid4()
     assert Selection.parse({"keys": [str(key), str(key).upper()]}, odd.Label).keys == (key,)
+
+
+def test_snapshots_of_any_key_are_looked_at_and_compared(odd: Any, operator: Actor) -> None:
+    from audit.snapshots import state
+    from audit.snapshots.browsing import after, rows_at
+    from audit.snapshots.comparing import Comparison
+    from audit.snapshots.taking import take
+
+    root, other = codes(odd, "b%s", "a")
+    for number in range(4):
+        odd.Line.objects.create(code=root, number=number, text="x")
+    label = odd.Label.objects.create(code=root, text="x")
+    shot = state.of_snapshot(take("odd", entities=[odd.Code, odd.Label, odd.Line], actor=operator, measured=True))
+    odd.Line.objects.filter(code=root, number__in=(1, 3)).update(text="y")
+    odd.Line.objects.create(code=other, number=9)
+    odd.Label.objects.filter(pk=label.pk).update(is_deleted=True)
+    odd.Code.objects.filter(pk="a").update(name="c")
+
+    def found(model: Any) -> list[Any]:
+        comparison = Comparison(model=model, a=shot, b=state.NOW, tenant_id=1)
+        first = comparison.page(limit=1)
+        rest = comparison.page(limit=9, after=first[-1].key)
+        assert comparison.totals().rows == len(first + rest)
+        return [(d.key, d.kind) for d in first + rest]
+
+    assert found(odd.Line) == [(("a", 9), "only_b"), (("b%s", 1), "changed"), (("b%s", 3), "changed")]
+    assert found(odd.Label) == [((label.pk,), "only_a")]
+    assert found(odd.Code) == [(("a",), "changed")]
+    lines = rows_at(odd.Line, shot, tenant_id=1)
+    assert [row.number for row in lines] == [0, 1, 2, 3]
+    assert [row.text for row in lines.filter(after(odd.Line, ("b%s", 1)))] == ["x", "x"]

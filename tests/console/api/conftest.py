@@ -12,8 +12,9 @@ from tests.personas import user_of
 
 
 @pytest.fixture
-def client_of(db: None) -> Callable[..., Any]:
-    """An API client that sends the persona's token."""
+def client_of(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """An API client that sends the persona's token, in the database of `real_db` when the test asks for that one."""
+    request.getfixturevalue("real_db" if "real_db" in request.fixturenames else "db")
     # Settings exist only after pytest has started the servers, which is after conftest files are read.
     from rest_framework.authtoken.models import Token
     from rest_framework.test import APIClient

@@ -1,0 +1,1 @@
+"""Exact states of governed tables: taken, ticked, measured, looked at, compared."""
