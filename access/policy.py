@@ -21,6 +21,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "change.pause": frozenset({OPERATOR, ENGINEER}),
     "change.cancel": frozenset({OPERATOR, ENGINEER}),
     "change.undo": frozenset({OPERATOR, ENGINEER}),
+    "change.rollback": frozenset({ENGINEER}),
     "snapshot.browse": frozenset({OPERATOR, APPROVER, AUDITOR, ENGINEER}),
     "snapshot.take": frozenset({OPERATOR, ENGINEER}),
     "ticket.vote": frozenset({APPROVER}),

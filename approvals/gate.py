@@ -14,8 +14,9 @@ from approvals.models import Ticket
 from audit import registry
 from audit.models import Event
 from changes import execution, submission
-from changes.errors import EventNotFound
+from changes.errors import EventNotFound, NothingDiffers
 from changes.models import Change
+from changes.operations import rollback
 from changes.states import Operation, State
 from foundation.actor import Actor
 from foundation.postgres.transactions import consistent
@@ -102,6 +103,23 @@ def request_undo_of_events(
         options={**(options or {}), "source": {"events": events, "transaction": transaction}},
         **more,
     )
+
+
+def rollback_to_snapshot(snapshot_id: int, *, actor: Actor, reason: str, **more: Any) -> Outcome | None:
+    """Ask for the tables of a snapshot to go back to it, in one transaction. None: nothing differs, so nothing is asked.
+
+    Keywords: options (`changes.operations.rollback.read_options`), title, request_key.
+    Raises SnapshotNotFound, NotInSnapshot, BeforeRecording, ConflictsFound.
+    """
+    options = {**more.pop("options", {}), "snapshot": snapshot_id}
+    held = rollback.read_options(registry.entities()[0], options)["entities"]
+    entity = held[0]
+    try:
+        return request(
+            actor, entity=entity, operation=Operation.ROLLBACK, selection=None, reason=reason, options=options, **more
+        )
+    except NothingDiffers:
+        return None
 
 
 def needed(change: Change) -> rules.Requirement:

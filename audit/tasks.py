@@ -13,7 +13,8 @@ from foundation.context import acting
 @shared_task(name="audit.tick", ignore_result=True, expires=25)  # type: ignore[untyped-decorator]
 def tick() -> None:
     """Record the present state."""
-    ticks.tick()
+    with acting(Actor.service("scheduler"), channel="task"):
+        ticks.tick()
 
 
 @shared_task(name="audit.measure", acks_late=True, ignore_result=True)  # type: ignore[untyped-decorator]

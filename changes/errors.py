@@ -131,6 +131,12 @@ class UndoOfWhat(Invalid):
     code = "undo_of_what"
 
 
+class NothingDiffers(Conflict):
+    """Nothing differs from that state any more: what it held is there."""
+
+    code = "nothing_differs"
+
+
 class NothingToUndo(Conflict):
     """Change %(change_id)s has done nothing that could be undone."""
 

@@ -18,9 +18,11 @@ from changes import drift, lanes, marking, record
 from changes.digests import schema_fingerprint
 from changes.errors import ChangeNotFound, NewDependants, NotTheRequester, NotVerified, SchemaMoved, WrongState
 from changes.models import Change, Lane
-from changes.states import ACTIVE, ALLOWED, State
+from changes.operations import REGISTRY
+from changes.states import ACTIVE, ALLOWED, Operation, State
 from changes.tables import table_of
 from changes.verification import verify
+from changes.whole import work_whole
 from foundation import context
 from foundation.actor import Actor
 from foundation.postgres.transactions import durable
@@ -156,6 +158,10 @@ def work(change_id: int, *, worker: str, budget_s: float = 20.0) -> bool:
     if change is None:
         return False
     until = time.monotonic() + budget_s
+    if REGISTRY[change.operation].whole:
+        with context.inside(actor=_requester(change), change_id=change.pk, reason=change.reason):
+            work_whole(change, worker, finish, _fail)
+        return False
     with context.inside(actor=_requester(change), change_id=change.pk, reason=change.reason):
         while time.monotonic() < until:
             held = lanes.claim(change, worker)
@@ -224,6 +230,19 @@ def _end(change: Change, state: State) -> None:
     ended = State.CANCELLED if state == State.CANCELLING and stopped else State.DONE
     move(change, ended, verification=verification, **columns)
     record.note(change, f"change.{ended}", rows=change.applied, **verification)
+    if ended == State.DONE and change.operation == Operation.ROLLBACK:
+        record.note(change, "ROLLED_BACK", rows=change.applied, **_went_back_to(change))
+
+
+def _went_back_to(change: Change) -> dict[str, Any]:
+    return {name: change.options[name] for name in ("snapshot", "at", "entities") if name in change.options}
+
+
+def _fail(change: Change, error: str) -> None:
+    """End a change that cannot go on; a person looks, and lets it go on or undoes it."""
+    with durable():
+        move(change, State.FAILED, error=error, finished_at=Now())
+        record.note(change, "change.failed", rows=0, error=error)
 
 
 def _requester(change: Change) -> Actor:

@@ -53,15 +53,14 @@ def daily() -> int:
     name = f"{timezone.now():%Y-%m-%d}"
     taken = 0
     for tenant_id in Tenant.objects.values_list("pk", flat=True):
-        actor = Actor.service(SCHEDULER, tenant_id=tenant_id)
-        with acting(actor, channel="task"):
+        with acting(Actor.service(SCHEDULER, tenant_id=tenant_id), channel="task") as work:
             if Snapshot.objects.filter(name=name, kind=Snapshot.Kind.DAILY).exists():
                 continue
             try:
                 take(
                     name,
                     entities=_recorded_entities(),
-                    actor=actor,
+                    actor=work.actor,
                     kind=Snapshot.Kind.DAILY,
                     kept_until=timezone.now() + DAILY_KEPT,
                 )

@@ -106,12 +106,13 @@ class Reverter(Freezer):
             for field in parents(part.entity, part.columns):
                 parent = table_of(field.remote_field.model)
                 back = self._coming_back(field.remote_field.model)
-                if back is None and not adds and not self._any_deleted(parent):
+                if not back and not adds and not self._any_deleted(parent):
                     continue
-                comes = "false" if back is None else f"NOT {self._not_frozen(back, parent, row='q')}"
-                gone = parent_gone(table, field, self._value(part), back=comes, missing=adds)
-                if adds and back is not None and back.effect is Effect.ADD:
-                    gone = f"({gone} AND NOT {self._is_added(part, field, back)})"
+                comes = " OR ".join(f"NOT {self._not_frozen(one, parent, row='q')}" for one in back) or "false"
+                gone = parent_gone(table, field, self._value(part), back=f"({comes})", missing=adds)
+                for one in back:
+                    if adds and one.effect is Effect.ADD:
+                        gone = f"({gone} AND NOT {self._is_added(part, field, one)})"
                 self.take_out(part, SkipReason.PARENT, self._gate(part) + gone, field.name)
 
     def _is_added(self, part: PartPlan, field: Any, back: PartPlan) -> str:
@@ -127,11 +128,16 @@ class Reverter(Freezer):
     def _any_deleted(self, parent: Table) -> bool:
         return bool(self.rows(f"SELECT 1 FROM {parent.name} q WHERE {parent.tenant('q')} AND q.is_deleted LIMIT 1"))
 
-    def _coming_back(self, entity: Any) -> PartPlan | None:
-        """The part that makes rows live again; another one may only set links of the same table."""
-        back = (Effect.REVERT, Effect.RECALL, Effect.ADD)
-        parts = (p for p in self.parts if p.entity is entity and p.effect in back)
-        return next((p for p in parts if p.effect is Effect.ADD or "is_deleted" in p.columns), None)
+    def _coming_back(self, entity: Any) -> list[PartPlan]:
+        """The parts that make rows live again; another one may only set links of the same table."""
+        back = (Effect.REVERT, Effect.RECALL)
+        return [
+            p
+            for p in self.parts
+            if p.entity is entity
+            and p.rows
+            and (p.effect is Effect.ADD or (p.effect in back and "is_deleted" in p.columns))
+        ]
 
     # -- taking rows out ----------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ class OperationKind:
     needs_selection the caller names rows; otherwise the options say what is meant
     live_rows       works on live rows; otherwise on the recycle bin
     read_options    checks what was asked besides the selection
+    whole           runs in one transaction: everything or nothing
     approvals       other persons that must agree however few the rows are
     """
 
@@ -60,6 +61,7 @@ class OperationKind:
     needs_selection: bool = True
     live_rows: bool = True
     read_options: ReadOptions = no_options
+    whole: bool = False
     approvals: int = 0
 
     def rows(self, selection: Selection) -> Any:

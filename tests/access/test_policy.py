@@ -18,8 +18,8 @@ MAY = {
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
-        "change.discard", "change.pause", "change.cancel", "change.undo", "ticket.withdraw", "snapshot.browse",
-        "snapshot.take",
+        "change.discard", "change.pause", "change.cancel", "change.undo", "change.rollback",
+        "ticket.withdraw", "snapshot.browse", "snapshot.take",
     },
     "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote", "snapshot.browse"},
     "auditor": {"entity.browse", "history.browse", "change.browse", "snapshot.browse"},
