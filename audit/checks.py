@@ -158,10 +158,10 @@ def _failures(cursor: Any) -> Iterator[CheckMessage]:
 
 
 def _limits(cursor: Any) -> Iterator[CheckMessage]:
-    cursor.execute("SELECT table_name, entity, row_limit FROM public.audit_governedtable")
-    stored = {(table, entity, limit) for table, entity, limit in cursor.fetchall()}
-    declared = {(table, entity, limit) for table, (entity, limit) in manifest.limits().items()}
-    for table in sorted({table for table, _, _ in stored ^ declared}):
+    cursor.execute("SELECT table_name, entity, row_limit, window_rows FROM public.audit_governedtable")
+    stored = set(cursor.fetchall())
+    declared = {(table, *limits) for table, limits in manifest.limits().items()}
+    for table in sorted({row[0] for row in stored ^ declared}):
         yield Error(f"the row limit of {table} is not the declared one; run migrate", id="custody.E018")
 
 

@@ -60,11 +60,12 @@ class Event(models.Model):
 
 
 class GovernedTable(models.Model):
-    """Rows one statement may touch on a governed table without a running change. Written after migrate."""
+    """Rows a transaction, and a person within ten minutes, may touch without a running change. Written after migrate."""
 
     table_name = models.TextField(primary_key=True)
     entity = models.TextField()
     row_limit = models.BigIntegerField()
+    window_rows = models.BigIntegerField()
 
     class Meta:
         verbose_name = _("governed table")

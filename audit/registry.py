@@ -10,6 +10,7 @@ from audit.errors import UnknownEntity
 
 DEFAULT_THRESHOLD = {"production": 100}
 OTHER_THRESHOLD = 500
+LEAST_WINDOW = 200
 
 
 def entities() -> list[type[SoftDeleted]]:
@@ -34,6 +35,12 @@ def threshold(model: type[SoftDeleted]) -> int:
     if model.governance.threshold is not None:
         return model.governance.threshold
     return DEFAULT_THRESHOLD.get(settings.CUSTODY_ENV, OTHER_THRESHOLD)
+
+
+def window_rows(model: type[SoftDeleted]) -> int:
+    """Rows of this entity that one person may change within ten minutes without approval, in this environment."""
+    declared = model.governance.window_rows
+    return max(2 * threshold(model), LEAST_WINDOW) if declared is None else declared
 
 
 def history_of(model: type[SoftDeleted]) -> type:

@@ -20,6 +20,7 @@ KEYS = (
     "run_vs_statement_indexed",
     "undo_vs_delete",
     "single_row_overhead",
+    "guard_overhead",
     "rss_growth_mb",
 )
 MILLION = 1_000_000
@@ -57,7 +58,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[Figure]:
-    from bench import runs, single_row, statements, tables
+    from bench import guard, runs, single_row, statements, tables
 
     million, hundred_thousand, ten_thousand = (int(size * scale) for size in (MILLION, 100_000, 10_000))
     with stage.owner() as owner:
@@ -74,6 +75,7 @@ def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[
             lambda: statements.delete_vs_pghistory_statement(stage, hundred_thousand, rounds),
         ),
         ("single_row_overhead", lambda: single_row.single_row_overhead(stage)),
+        ("guard_overhead", lambda: guard.guard_overhead(stage)),
     ):
         if key in wanted:
             print(f"{key} ...", flush=True)
