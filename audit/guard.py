@@ -28,27 +28,28 @@ def guard(
     """
     v = prefix
     weigh = f"{v}facts := custody.weigh_write({place}, {v}tenant, {v}context, {v}at, {v}amount);"
-    change = _covered(place, keys, operation, v)
-    ruled = weigh if operation == "truncate" else f"{change}\n    ELSE\n      {weigh}\n    END IF;"
+    covered = "" if operation == "truncate" else _covered(place, keys, operation, rows, leave, v)
     return f"""  IF {v}said IS NOT NULL THEN
     IF NOT EXISTS (SELECT FROM {rows}) THEN {leave} END IF;
     {v}facts := jsonb_build_object('mass_write', {v}said);
-  ELSE
+{covered}  ELSE
     SELECT count(*) INTO {v}amount FROM {rows};
     IF {v}amount = 0 THEN {leave} END IF;
-    {ruled}
+    {weigh}
   END IF;
 """
 
 
-def _covered(place: str, keys: Sequence[str], operation: str, v: str) -> str:
+def _covered(place: str, keys: Sequence[str], operation: str, rows: str, leave: str, v: str) -> str:
     code = "-" if operation == "delete" else "~"
     names = ", ".join(literal(key) for key in keys)
-    return f"""IF {v}change IS NOT NULL AND custody.hold_change({v}change, {v}tenant) THEN
-      FOR {v}query IN
-        SELECT q FROM custody.coverage({v}change, {v}tenant, {place}, TG_RELID, '{code}', ARRAY[{names}]) q
-      LOOP
-        EXECUTE {v}query INTO {v}covered;
-        EXIT WHEN {v}covered;
-      END LOOP;
-      IF NOT {v}covered THEN PERFORM custody.refuse_uncovered({place}, {v}change, {v}amount); END IF;"""
+    return f"""  ELSIF {v}change IS NOT NULL AND custody.hold_change({v}change, {v}tenant) THEN
+    IF NOT EXISTS (SELECT FROM {rows}) THEN {leave} END IF;
+    FOR {v}query IN
+      SELECT q FROM custody.coverage({v}change, {v}tenant, {place}, TG_RELID, '{code}', ARRAY[{names}]) q
+    LOOP
+      EXECUTE {v}query INTO {v}covered;
+      EXIT WHEN {v}covered;
+    END LOOP;
+    IF NOT {v}covered THEN PERFORM custody.refuse_uncovered({place}, {v}change, (SELECT count(*) FROM {rows})); END IF;
+"""

@@ -47,25 +47,24 @@ BEGIN
   END LOOP;
 END $f$;
 
--- The condition that no column but these differs between `before` and `changed`, bit by bit. Generated columns follow
--- from others. Where the table has BEFORE UPDATE row triggers of its own, what they write cannot be told from what the
--- statement wrote, and columns are not compared.
+-- The condition that no column but these differs between `before` and `changed`, bit by bit. Both hold the rows in the
+-- same order, so their images are compared as a whole: a join of ten thousand rows would cost a fifth of the chunk. The
+-- keys are in it, so another order could only refuse. Generated columns follow from others. Where the table has
+-- BEFORE UPDATE row triggers of its own, what they write cannot be told from what the statement wrote, and columns
+-- are not compared.
 CREATE FUNCTION custody.only_columns(relation oid, keys text[], written jsonb) RETURNS text
 LANGUAGE plpgsql STABLE AS $f$
 #variable_conflict use_variable
 DECLARE
-  same text;
-  others text[];
+  others text;
 BEGIN
   IF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgenabled <> 'D'
               AND t.tgtype & 19 = 19 AND t.tgname NOT LIKE 'custody\_%') THEN
     RETURN '';
   END IF;
-  SELECT array_agg(a.attname ORDER BY a.attnum) INTO others FROM pg_attribute a
+  SELECT string_agg(format('r.%I', a.attname), ', ' ORDER BY a.attnum) INTO others FROM pg_attribute a
    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-     AND NOT written ? a.attname AND a.attname <> ALL (keys);
-  IF others IS NULL THEN RETURN ''; END IF;
-  same := (SELECT string_agg(format('o.%1$I = n.%1$I', k), ' AND ') FROM unnest(keys) k);
-  RETURN format(' AND (SELECT count(*) FROM changed) = (SELECT count(*) FROM changed n JOIN before o ON %s WHERE record_image_eq(ROW(%s), ROW(%s)))',
-    same, (SELECT string_agg(format('n.%I', c), ', ') FROM unnest(others) c), (SELECT string_agg(format('o.%I', c), ', ') FROM unnest(others) c));
+     AND (NOT written ? a.attname OR a.attname = ANY (keys));
+  RETURN format(' AND record_image_eq(ROW((SELECT array_agg(ROW(%1$s)) FROM changed r)), '
+                'ROW((SELECT array_agg(ROW(%1$s)) FROM before r)))', others);
 END $f$;

@@ -18,10 +18,12 @@ MAY = {
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.cancel", "change.undo", "ticket.withdraw",
+        "exemption.browse", "exemption.request", "exemption.withdraw",
     },
-    "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote"},
-    "auditor": {"entity.browse", "history.browse", "change.browse"},
-    "administrator": {"entity.browse"},
+    "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote", "exemption.browse",
+                 "exemption.agree", "exemption.withdraw"},
+    "auditor": {"entity.browse", "history.browse", "change.browse", "exemption.browse"},
+    "administrator": {"entity.browse", "exemption.browse"},
 }  # fmt: skip
 ACTIONS = sorted(set().union(*MAY.values()))
 
