@@ -93,3 +93,9 @@ class ReasonTooShort(Invalid):
     """Say why, in at least %(least)s characters. Whoever agrees reads it."""
 
     code = "reason_too_short"
+
+
+class NotARowCount(Invalid):
+    """Give a whole number of rows, at least one."""
+
+    code = "not_a_row_count"

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
-from audit import capture, inspection, manifest, registry
+from audit import capture, guard_checks, inspection, manifest, registry
 from audit.constraints import Capture
 from audit.inspection import Policy
 from audit.models import Event
@@ -57,6 +57,7 @@ def catalog(app_configs: Any = None, databases: Sequence[str] | None = None, **k
             found += _grants(cursor)
             found += _functions(cursor)
             found += _limits(cursor)
+            found += guard_checks.guard(cursor)
             found += _failures(cursor)
     return found
 
@@ -77,6 +78,7 @@ def _table(cursor: Any, model: Any) -> Iterator[CheckMessage]:
             yield from _capture(cursor, model, spec, operation)
         if not spec.fail_open:
             yield from _guard(cursor, model, table, "custody_key", "refuse_key_change")
+        yield from guard_checks.partitions(cursor, model, table)
     if model.governance.tenant:
         yield from _policies(cursor, model, table, _entity_policies())
     yield from _record(cursor, history, has_tenant=model.governance.tenant)

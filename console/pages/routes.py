@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from console.pages import changes, gallery, history, overview, rows, search, tickets, wizard
+from console.pages import changes, exemptions, gallery, history, overview, rows, search, tickets, wizard
 
 Route = tuple[str, Callable[..., Any], str]
 
@@ -28,6 +28,10 @@ PAGES: list[Route] = [
     ("changes/<int:change_id>/pause/", changes.pause, "change-pause"),
     ("changes/<int:change_id>/cancel/", changes.cancel, "change-cancel"),
     ("changes/<int:change_id>/undo/", changes.undo, "change-undo"),
+    ("exemptions/", exemptions.exemption_list, "exemptions"),
+    ("exemptions/ask/", exemptions.ask, "exemption-ask"),
+    ("exemptions/<int:exemption_id>/agree/", exemptions.agree, "exemption-agree"),
+    ("exemptions/<int:exemption_id>/withdraw/", exemptions.withdraw, "exemption-withdraw"),
     ("history/<str:label>/<path:key>/", history.record, "history"),
     ("rows/<str:label>/", rows.rows, "rows"),
     ("rows/<str:label>/<path:key>/", rows.row, "row"),

@@ -98,10 +98,15 @@ def test_a_soft_delete_opens_no_removal(real_db: Any, operator: Actor, approver:
     start(outcome.change, operator)
     with real_db.owner() as owner, owner.transaction():
         owner.execute("GRANT DELETE ON shop_order TO custody_app")
-    with real_db.app() as app, pytest.raises(InsufficientPrivilege, match=f"{FROZEN} rows of public.shop_order refused"):
+    with (
+        real_db.app() as app,
+        pytest.raises(InsufficientPrivilege, match=f"{FROZEN} rows of public.shop_order refused"),
+    ):
         with app.transaction():
             context = json.dumps({"tenant": 1, "change": outcome.change.pk})
-            app.execute("SELECT set_config('custody.context', %s, true), set_config('custody.tenant', '1', true)", [context])
+            app.execute(
+                "SELECT set_config('custody.context', %s, true), set_config('custody.tenant', '1', true)", [context]
+            )
             app.execute("DELETE FROM shop_order")
 
 
@@ -112,7 +117,9 @@ def test_a_stop_waits_for_the_statement(real_db: Any, operator: Actor, approver:
     start(outcome.change, operator)
     with real_db.app() as app, app.transaction():
         context = json.dumps({"tenant": 1, "change": outcome.change.pk})
-        app.execute("SELECT set_config('custody.context', %s, true), set_config('custody.tenant', '1', true)", [context])
+        app.execute(
+            "SELECT set_config('custody.context', %s, true), set_config('custody.tenant', '1', true)", [context]
+        )
         assert app.execute(f"UPDATE shop_order SET {DELETED}").rowcount == FROZEN
         with real_db.app() as stopper, pytest.raises(LockNotAvailable), stopper.transaction():
             stopper.execute("SELECT set_config('custody.tenant', '1', true), set_config('lock_timeout', '200ms', true)")

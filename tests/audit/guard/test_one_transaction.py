@@ -33,18 +33,22 @@ BY_UPDATE = {
     "row_by_row": LOOP.format(rows=11, body=ONE),
     "current_of_a_cursor": "DO $$ DECLARE c CURSOR FOR SELECT * FROM shop_order LIMIT 11 FOR UPDATE; r record; BEGIN "
     "FOR r IN c LOOP UPDATE shop_order SET note = 'x' WHERE CURRENT OF c; END LOOP; END $$",
-    "row_by_row_in_savepoints": LOOP.format(rows=11, body=f"BEGIN {ONE} EXCEPTION WHEN division_by_zero THEN NULL; END;"),
+    "row_by_row_in_savepoints": LOOP.format(
+        rows=11, body=f"BEGIN {ONE} EXCEPTION WHEN division_by_zero THEN NULL; END;"
+    ),
     "the_same_row": "DO $$ BEGIN FOR n IN 1..11 LOOP UPDATE shop_order SET note = n::text "
     "WHERE id = (SELECT min(id) FROM shop_order); END LOOP; END $$",
     "two_at_a_time": LOOP.format(rows=6, body="UPDATE shop_order SET note = 'x' WHERE id IN (r.id, r.id + 100);"),
     "another_person_each_time": LOOP.format(
         rows=11,
-        body="PERFORM set_config('custody.context', json_build_object('tenant', 1, 'person', r.id)::text, true); " + ONE,
+        body="PERFORM set_config('custody.context', json_build_object('tenant', 1, 'person', r.id)::text, true); "
+        + ONE,
     ),
     "no_person_each_time": LOOP.format(rows=11, body=f"PERFORM set_config('custody.context', '', true); {ONE}"),
     "another_tenant_claimed_each_time": LOOP.format(
         rows=11,
-        body="PERFORM set_config('custody.context', json_build_object('tenant', r.id, 'person', 1)::text, true); " + ONE,
+        body="PERFORM set_config('custody.context', json_build_object('tenant', r.id, 'person', 1)::text, true); "
+        + ONE,
     ),
     "another_time_zone_each_time": LOOP.format(
         rows=11, body="PERFORM set_config('TimeZone', 'X' || (r.id % 12)::text || ':30', true); " + ONE
@@ -171,8 +175,12 @@ def test_rows_that_a_foreign_key_takes_along_count_at_the_child(fresh_shop: Shop
             "ALTER TABLE shop_orderitem ADD FOREIGN KEY (tenant_id, order_id) "
             "REFERENCES shop_order (tenant_id, id) ON DELETE CASCADE"
         )
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"custody: \d+ rows of public\.shop_orderitem at once"):
-        _attempt(fresh_shop, "etl", "DELETE FROM shop_order WHERE id IN (SELECT id FROM shop_order ORDER BY id LIMIT 6)")
+    with pytest.raises(
+        psycopg.errors.InsufficientPrivilege, match=r"custody: \d+ rows of public\.shop_orderitem at once"
+    ):
+        _attempt(
+            fresh_shop, "etl", "DELETE FROM shop_order WHERE id IN (SELECT id FROM shop_order ORDER BY id LIMIT 6)"
+        )
 
 
 def test_adding_rows_is_not_limited(shop: Shop) -> None:

@@ -148,5 +148,7 @@ class TestForgetting:
 def test_a_server_that_crashed_begins_a_new_window_and_says_so_in_the_catalogue(fresh_shop: Shop) -> None:
     """Not logged on purpose: see docs/decisions/0010."""
     with fresh_shop.login("owner") as owner:
-        kind = owner.execute("SELECT relpersistence FROM pg_class WHERE oid = 'custody.write_bucket'::regclass").fetchone()
+        kind = owner.execute(
+            "SELECT relpersistence FROM pg_class WHERE oid = 'custody.write_bucket'::regclass"
+        ).fetchone()
     assert kind == ("u",)
