@@ -93,7 +93,7 @@ def _terms(typed: dict[str, str]) -> exemptions.Terms:
 
 def _number(text: str, field: str) -> int:
     plain = text.strip()
-    if not plain.isascii() or not plain.isdigit() or not 0 < int(plain[:19]) or len(plain) > 18:
+    if not plain.isascii() or not plain.isdigit() or not int(plain[:19]) > 0 or len(plain) > 18:
         raise NotARowCount(field=field)
     return int(plain)
 

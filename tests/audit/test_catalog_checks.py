@@ -151,6 +151,7 @@ def test_a_partition_without_triggers_is_named(damaged: Callable[[str], set[str]
     """Whoever turns a governed table into a partitioned one is told; its leaves would be written unseen."""
     partitioned = (
         "ALTER TABLE shop_usertag RENAME TO shop_usertag_1; "
+        "ALTER TABLE shop_usertag_1 ALTER id DROP IDENTITY; "
         "CREATE TABLE shop_usertag (LIKE shop_usertag_1) PARTITION BY RANGE (id); "
         "ALTER TABLE shop_usertag ATTACH PARTITION shop_usertag_1 DEFAULT; "
         "DROP TRIGGER custody_capture_update ON shop_usertag_1"

@@ -101,13 +101,13 @@ def test_a_soft_delete_opens_no_removal(real_db: Any, operator: Actor, approver:
     with (
         real_db.app() as app,
         pytest.raises(InsufficientPrivilege, match=f"{FROZEN} rows of public.shop_order refused"),
+        app.transaction(),
     ):
-        with app.transaction():
-            context = json.dumps({"tenant": 1, "change": outcome.change.pk})
-            app.execute(
-                "SELECT set_config('custody.context', %s, true), set_config('custody.tenant', '1', true)", [context]
-            )
-            app.execute("DELETE FROM shop_order")
+        context = json.dumps({"tenant": 1, "change": outcome.change.pk})
+        app.execute(
+            "SELECT set_config('custody.context', %s, true), set_config('custody.tenant', '1', true)", [context]
+        )
+        app.execute("DELETE FROM shop_order")
 
 
 def test_a_stop_waits_for_the_statement(real_db: Any, operator: Actor, approver: Actor) -> None:

@@ -88,11 +88,11 @@ def test_a_write_that_did_not_need_it_does_not_name_it(fresh_shop: Shop, people:
 
 def test_its_own_limits_hold_per_transaction_and_window(fresh_shop: Shop, people: tuple[Actor, Actor]) -> None:
     exemption = _agreed(fresh_shop, people, window_rows=220)
-    with pytest.raises(REFUSED, match="61 rows of public.shop_order at once refused: more than 60"):
+    with pytest.raises(REFUSED, match=r"61 rows of public\.shop_order at once refused: more than 60"):
         _write(fresh_shop, FIFTY.replace("LIMIT 50", "LIMIT 61"))
     for _ in range(4):
         _write(fresh_shop)
-    with pytest.raises(REFUSED, match="250 rows of public.shop_order within ten minutes refused: more than 220"):
+    with pytest.raises(REFUSED, match=r"250 rows of public\.shop_order within ten minutes refused: more than 220"):
         _write(fresh_shop)
     assert _write(fresh_shop, FIFTY.replace("LIMIT 50", "LIMIT 10")) == 10
     assert fresh_shop.events()[-1] == (fresh_shop.etl, 10, {"exemption": exemption.pk})
@@ -228,6 +228,9 @@ class TestSteps:
         asked = _ask(fresh_shop, people[0])
         with acting(people[0]):
             exemptions.withdraw(asked.pk, actor=people[0])
-        with fresh_shop.transaction("app") as app:
-            with pytest.raises((psycopg.errors.IntegrityError, REFUSED)), app.transaction():
-                app.execute(statement)
+        with (
+            fresh_shop.transaction("app") as app,
+            pytest.raises((psycopg.errors.IntegrityError, REFUSED)),
+            app.transaction(),
+        ):
+            app.execute(statement)

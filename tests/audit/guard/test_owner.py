@@ -51,7 +51,7 @@ def test_an_empty_word_is_none(fresh_shop: Shop) -> None:
 
 def test_a_superuser_is_stopped_like_the_owner(fresh_shop: Shop) -> None:
     with fresh_shop.database.admin() as admin:
-        with pytest.raises(REFUSED, match="SET custody.mass_write"):
+        with pytest.raises(REFUSED, match=r"SET custody\.mass_write"):
             admin.execute(ALL)
         admin.execute("SET session_replication_role = replica")
         with pytest.raises(REFUSED):
