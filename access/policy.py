@@ -26,6 +26,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     "snapshot.take": frozenset({OPERATOR, ENGINEER}),
     "ticket.vote": frozenset({APPROVER}),
     "ticket.withdraw": frozenset({OPERATOR, ENGINEER}),
+    "exemption.browse": frozenset({APPROVER, AUDITOR, ENGINEER, ADMINISTRATOR}),
+    "exemption.request": frozenset({ENGINEER}),
+    "exemption.agree": frozenset({APPROVER}),
+    "exemption.withdraw": frozenset({APPROVER, ENGINEER}),
 }
 
 

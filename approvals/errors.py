@@ -57,3 +57,45 @@ class RejectionNeedsReason(Invalid):
     """Say why you reject this: whoever asked will read it."""
 
     code = "rejection_needs_reason"
+
+
+class ExemptionNotFound(NotFound):
+    """There is no exemption %(exemption_id)s."""
+
+    code = "exemption_not_found"
+
+
+class ExemptionNotOpen(Conflict):
+    """Exemption %(exemption_id)s was agreed to, withdrawn or has expired meanwhile. Nothing was changed."""
+
+    code = "exemption_not_open"
+
+
+class LoginNotExemptible(Invalid):
+    """“%(role)s” is no login that can be exempted: it must exist in the database, and be neither the console's own login nor the owner's."""
+
+    code = "login_not_exemptible"
+
+
+class WindowTooSmall(Invalid):
+    """Within ten minutes at least as many rows must be allowed as in one transaction: %(rows)s."""
+
+    code = "window_too_small"
+
+
+class BadExpiry(Invalid):
+    """An exemption expires at a time to come, within a year."""
+
+    code = "bad_expiry"
+
+
+class ReasonTooShort(Invalid):
+    """Say why, in at least %(least)s characters. Whoever agrees reads it."""
+
+    code = "reason_too_short"
+
+
+class NotARowCount(Invalid):
+    """Give a whole number of rows, at least one."""
+
+    code = "not_a_row_count"

@@ -6,6 +6,8 @@ from. Versioned: a migration names the version of its triggers; a changed body i
 1  the first one
 2  reads the changed rows as few times as possible, writes its event itself, and guards the key after the
    statement: a BEFORE trigger makes PostgreSQL lock every row first, a fifth more WAL for a HOT update
+3  weighs every update and delete by the sums of `audit.guard`, holds a running change to what was approved, and tells
+   old from new bit by bit, so that columns without an equality operator (json) can be captured
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from audit.guard import guard, variables
 from audit.names import QualifiedName, literal, place, quote
 
-LATEST = 2
+LATEST = 3
 OPERATIONS = ("insert", "update", "delete", "truncate")
 ACTIONS = {"insert": "insert", "update": "update", "delete": "remove", "truncate": "remove"}
 CODES = {"insert": "+", "update": "~", "delete": "-", "truncate": "-"}
@@ -57,10 +60,14 @@ def trigger_name(operation: str) -> str:
     return f"custody_capture_{operation}"
 
 
+# TRUNCATE has no transition table: the function reads the table itself, all tenants of it.
+SEE_ALL = "  PERFORM set_config('custody.all_tenants', {}, true);\n"
+
+
 def create(spec: CaptureSpec) -> str:
     """Functions and triggers of one table, ENABLE ALWAYS."""
     parts = [create_function(spec, operation) for operation in OPERATIONS]
-    parts += [create_trigger(spec.table, operation) for operation in OPERATIONS]
+    parts += [create_trigger(spec, operation) for operation in OPERATIONS]
     if not spec.fail_open:
         parts.append(_key_guard(spec))
     return "\n".join(parts)
@@ -77,6 +84,8 @@ def drop(spec: CaptureSpec) -> str:
 
 def create_function(spec: CaptureSpec, operation: str) -> str:
     """The trigger function of one operation."""
+    if spec.version >= 3:
+        return _function_v3(spec, operation)
     body = _body(spec, operation)
     if spec.fail_open:
         body = _fail_open(spec, operation, body)
@@ -101,14 +110,43 @@ BEGIN
 END $custody$;"""
 
 
-def create_trigger(table: QualifiedName, operation: str) -> str:
+def _function_v3(spec: CaptureSpec, operation: str) -> str:
+    """Guard, then capture: a failing capture may let a write pass (fail open), a failing guard never does."""
+    record = _record_v3(spec, operation)
+    if spec.fail_open:
+        record = _fail_open(spec, operation, record)
+    body = _guard_v3(spec, operation) + record
+    if operation == "truncate":
+        body = f"{SEE_ALL.format(literal('on'))}{body}{SEE_ALL.format(literal(''))}"
+    guarded = operation != "insert"
+    return f"""
+CREATE OR REPLACE FUNCTION custody.{quote(function_name(spec.table, operation))}() {HEAD} AS $custody$
+DECLARE
+  context jsonb := custody.trusted_context();
+  who bigint := (context->>'user')::bigint;
+  why text := context->>'reason';
+  change bigint := (context->>'change')::bigint;
+  tenant integer := (context->>'tenant')::integer;
+  at timestamptz := clock_timestamp();
+  tx xid8;
+  event bigint;
+  amount bigint;
+  previous jsonb;
+{"  " + variables() if guarded else "  facts jsonb;"}
+BEGIN
+{body}  RETURN NULL;
+END $custody$;"""
+
+
+def create_trigger(spec: CaptureSpec, operation: str) -> str:
     """The statement trigger of one operation. One trigger per operation: transition tables allow one event each."""
-    name, where = trigger_name(operation), place(table)
-    function = f"custody.{quote(function_name(table, operation))}()"
+    name, where = trigger_name(operation), place(spec.table)
+    function = f"custody.{quote(function_name(spec.table, operation))}()"
+    old, removed = ("OLD TABLE AS before ", "before") if spec.version >= 3 else ("", "changed")
     timing = {
         "insert": f"AFTER INSERT ON {where} REFERENCING NEW TABLE AS changed",
-        "update": f"AFTER UPDATE ON {where} REFERENCING NEW TABLE AS changed",
-        "delete": f"AFTER DELETE ON {where} REFERENCING OLD TABLE AS changed",
+        "update": f"AFTER UPDATE ON {where} REFERENCING {old}NEW TABLE AS changed",
+        "delete": f"AFTER DELETE ON {where} REFERENCING OLD TABLE AS {removed}",
         "truncate": f"BEFORE TRUNCATE ON {where}",
     }[operation]
     return (
@@ -116,6 +154,63 @@ def create_trigger(table: QualifiedName, operation: str) -> str:
         f"CREATE TRIGGER {name} {timing} FOR EACH STATEMENT EXECUTE FUNCTION {function};\n"
         f"ALTER TABLE {where} ENABLE ALWAYS TRIGGER {name};"
     )
+
+
+def _touched(spec: CaptureSpec, operation: str) -> str:
+    """Where the rows of the statement are read."""
+    return {"delete": "before", "truncate": place(spec.table)}.get(operation, "changed")
+
+
+def _guard_v3(spec: CaptureSpec, operation: str) -> str:
+    """The rows' own tenant first, where the writer has none: sums are per tenant."""
+    rows = _touched(spec, operation)
+    leave = "RETURN NULL;" if operation != "truncate" else f"\n{SEE_ALL.format(literal(''))}    RETURN NULL;\n   "
+    if operation == "insert":
+        return f"  IF NOT EXISTS (SELECT FROM {rows}) THEN {leave} END IF;\n" + _tenant_of_rows(spec, rows)
+    table = literal(".".join(spec.table))
+    return _tenant_of_rows(spec, rows) + guard(place=table, keys=spec.key, operation=operation, rows=rows, leave=leave)
+
+
+def _record_v3(spec: CaptureSpec, operation: str) -> str:
+    """History, the state before of a single row, and the event."""
+    rows, table, code = _touched(spec, operation), literal(".".join(spec.table)), CODES[operation]
+    into = ", ".join(quote(column) for column in spec.columns)
+    values = ", ".join(f"r.{quote(column)}{spec.casts.get(column, '')}" for column in spec.columns)
+    return f"""  tx := pg_current_xact_id();
+  event := nextval('public.audit_event_id_seq');
+  INSERT INTO {place(spec.history)}
+    (history_date, history_type, history_user_id, history_change_reason, event_id, change_id, xid, {into})
+  SELECT at, '{code}', who, why, event, change, tx, {values} FROM {rows} r;
+  GET DIAGNOSTICS amount = ROW_COUNT;
+{_previous(spec, operation)}  INSERT INTO public.audit_event (
+    id, event_id, occurred_at, xid, target_table, entity, operation, action, affected_rows, operator_id, person_id,
+    operator_name, tenant_id, ip, trace_id, request_id, change_id, channel, decision_id, reason, db_role,
+    application, before_state, facts
+  ) VALUES (
+    event, gen_random_uuid(), at, tx, {table}, {literal(spec.entity)}, '{code}',
+    coalesce(context->>'action', '{ACTIONS[operation]}'), amount, who, (context->>'person')::bigint,
+    coalesce(context->>'name', session_user), tenant, (context->>'ip')::inet, coalesce(context->>'trace', ''),
+    coalesce(context->>'request', ''), change, coalesce(context->>'channel', 'sql'), (context->>'decision')::uuid,
+    coalesce(why, ''), session_user, coalesce(current_setting('application_name', true), ''), previous, facts
+  );
+"""
+
+
+def _previous(spec: CaptureSpec, operation: str) -> str:
+    """Of a single row: what the changed columns held before. Of many rows the history tells it row by row."""
+    if operation == "insert":
+        return ""
+    if operation != "update":
+        return f"  IF amount = 1 THEN SELECT to_jsonb(r) INTO previous FROM {_touched(spec, operation)} r; END IF;\n"
+    differences = " ||\n      ".join(
+        f"CASE WHEN record_image_ne(ROW(o.{quote(c)}), ROW(r.{quote(c)})) THEN jsonb_build_object({literal(c)}, "
+        f"o.{quote(c)}{spec.casts.get(c, '')}) ELSE '{{}}' END"
+        for c in spec.columns
+    )
+    return f"""  IF amount = 1 THEN
+    SELECT nullif({differences}, '{{}}') INTO previous FROM changed r CROSS JOIN before o;
+  END IF;
+"""
 
 
 def _body(spec: CaptureSpec, operation: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
-from audit import capture, inspection, manifest, registry
+from audit import capture, guard_checks, inspection, manifest, registry
 from audit.constraints import Capture
 from audit.inspection import Policy
 from audit.models import Event
@@ -57,6 +57,7 @@ def catalog(app_configs: Any = None, databases: Sequence[str] | None = None, **k
             found += _grants(cursor)
             found += _functions(cursor)
             found += _limits(cursor)
+            found += guard_checks.guard(cursor)
             found += _failures(cursor)
     return found
 
@@ -77,6 +78,7 @@ def _table(cursor: Any, model: Any) -> Iterator[CheckMessage]:
             yield from _capture(cursor, model, spec, operation)
         if not spec.fail_open:
             yield from _guard(cursor, model, table, "custody_key", "refuse_key_change")
+        yield from guard_checks.partitions(cursor, model, table)
     if model.governance.tenant:
         yield from _policies(cursor, model, table, _entity_policies())
     yield from _record(cursor, history, has_tenant=model.governance.tenant)
@@ -158,10 +160,10 @@ def _failures(cursor: Any) -> Iterator[CheckMessage]:
 
 
 def _limits(cursor: Any) -> Iterator[CheckMessage]:
-    cursor.execute("SELECT table_name, entity, row_limit FROM public.audit_governedtable")
-    stored = {(table, entity, limit) for table, entity, limit in cursor.fetchall()}
-    declared = {(table, entity, limit) for table, (entity, limit) in manifest.limits().items()}
-    for table in sorted({table for table, _, _ in stored ^ declared}):
+    cursor.execute("SELECT table_name, entity, row_limit, window_rows FROM public.audit_governedtable")
+    stored = set(cursor.fetchall())
+    declared = {(table, *limits) for table, limits in manifest.limits().items()}
+    for table in sorted({row[0] for row in stored ^ declared}):
         yield Error(f"the row limit of {table} is not the declared one; run migrate", id="custody.E018")
 
 

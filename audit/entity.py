@@ -28,6 +28,7 @@ class Governance:
 
     label        plural noun shown to people
     threshold    rows above which a bulk change needs approval; None takes the environment's default
+    window_rows  rows one person may change within ten minutes without approval; None: twice the threshold, at least 200
     mass_deletes keep half of each page free, so that soft deletes of the whole table stay HOT
     sensitive    names of fields that are not shown to everybody
     untracked    names of fields that history leaves out
@@ -41,6 +42,7 @@ class Governance:
 
     label: str | Promise
     threshold: int | None = None
+    window_rows: int | None = None
     mass_deletes: bool = False
     sensitive: tuple[str, ...] = ()
     untracked: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,3 +107,41 @@ def executable(cursor: Any) -> set[str]:
         "AND has_function_privilege('custody_app', p.oid, 'EXECUTE')"
     )
     return {name for (name,) in cursor.fetchall()}
+
+
+def function_body(cursor: Any, name: str) -> str | None:
+    """The body of a function of schema custody as it was written; None where there is none."""
+    cursor.execute(
+        "SELECT p.prosrc FROM pg_proc p WHERE p.pronamespace = 'custody'::regnamespace AND p.proname = %s", [name]
+    )
+    row = cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
+def persistence(cursor: Any, table: QualifiedName) -> str | None:
+    """`p` logged, `u` not logged; None without such a table."""
+    cursor.execute(f"SELECT c.relpersistence {TABLE}", table)
+    row = cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
+def leaves_without(cursor: Any, table: QualifiedName, triggers: Sequence[str]) -> list[str]:
+    """Partitions of a table, at every level, that lack one of these triggers or have it switched off."""
+    cursor.execute(
+        "SELECT t.relid::regclass::text FROM pg_partition_tree((SELECT c.oid::regclass " + TABLE + ")) t "
+        "WHERE t.level > 0 AND (SELECT count(*) FROM pg_trigger g WHERE g.tgrelid = t.relid AND g.tgenabled = 'A' "
+        "AND g.tgname = ANY (%s)) < %s ORDER BY 1",
+        [*table, list(triggers), len(triggers)],
+    )
+    return [name for (name,) in cursor.fetchall()]
+
+
+def expression_has(cursor: Any, name: str, words: Sequence[str]) -> bool:
+    """Whether a function written as one SQL expression mentions all of these; in any case."""
+    cursor.execute(
+        "SELECT lower(pg_get_function_sqlbody(p.oid)) FROM pg_proc p "
+        "WHERE p.pronamespace = 'custody'::regnamespace AND p.proname = %s",
+        [name],
+    )
+    row = cursor.fetchone()
+    return bool(row and row[0] and all(word in row[0] for word in words))

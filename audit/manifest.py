@@ -10,6 +10,7 @@ from django.db import connections, transaction
 from audit import registry
 from audit.names import QualifiedName, literal, place, split_table
 
+NOTHING: frozenset[str] = frozenset()
 READ = frozenset({"SELECT"})
 WRITE = frozenset({"SELECT", "INSERT", "UPDATE"})
 FULL = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
@@ -22,6 +23,7 @@ FUNCTIONS = (
     "custody.tick()",
     "custody.event_floor(integer, pg_snapshot)",
     "custody.tidy_snapshots()",
+    "custody.forget_buckets()",
 )
 
 
@@ -42,6 +44,7 @@ def grants() -> dict[QualifiedName, frozenset[str]]:
     granted["public", "audit_event"] = READ
     granted["public", "audit_governedtable"] = READ
     granted["custody", "capture_failure"] = READ
+    granted["custody", "write_bucket"] = NOTHING
     return granted
 
 
@@ -76,21 +79,29 @@ def _existing_tables(cursor: Any) -> set[QualifiedName]:
 
 def _grant_sql(table: QualifiedName, privileges: frozenset[str]) -> str:
     wanted = ", ".join(sorted(privileges))
-    return f"REVOKE ALL ON {place(table)} FROM PUBLIC, custody_app; GRANT {wanted} ON {place(table)} TO custody_app"
+    revoked = f"REVOKE ALL ON {place(table)} FROM PUBLIC, custody_app"
+    return f"{revoked}; GRANT {wanted} ON {place(table)} TO custody_app" if wanted else revoked
 
 
-def limits() -> dict[str, tuple[str, int]]:
-    """Row limit per governed table: `schema.table` → (entity, rows)."""
+def limits() -> dict[str, tuple[str, int, int]]:
+    """Limits per governed table: `schema.table` → (entity, rows per transaction, rows per window)."""
     return {
-        ".".join(split_table(model._meta.db_table)): (model._meta.label_lower, registry.threshold(model))
+        ".".join(split_table(model._meta.db_table)): (
+            model._meta.label_lower,
+            registry.threshold(model),
+            registry.window_rows(model),
+        )
         for model in registry.entities()
     }
 
 
 def _store_limits(cursor: Any) -> None:
     rows = ", ".join(
-        f"({literal(table)}, {literal(entity)}, {int(limit)})" for table, (entity, limit) in limits().items()
+        f"({literal(table)}, {literal(entity)}, {int(limit)}, {int(window)})"
+        for table, (entity, limit, window) in limits().items()
     )
     cursor.execute("DELETE FROM public.audit_governedtable")
     if rows:
-        cursor.execute(f"INSERT INTO public.audit_governedtable (table_name, entity, row_limit) VALUES {rows}")
+        cursor.execute(
+            f"INSERT INTO public.audit_governedtable (table_name, entity, row_limit, window_rows) VALUES {rows}"
+        )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from audit.constraints import AppendOnly
+from audit.constraints import AppendOnly, TenantKey, TenantPolicy
 from audit.fields import Xid8Field
 from audit.snapshots.models import Era, Snapshot, SnapshotTable, Tick
 
@@ -61,11 +62,12 @@ class Event(models.Model):
 
 
 class GovernedTable(models.Model):
-    """Rows one statement may touch on a governed table without a running change. Written after migrate."""
+    """Rows a transaction, and a person within ten minutes, may touch without a running change. Written after migrate."""
 
     table_name = models.TextField(primary_key=True)
     entity = models.TextField()
     row_limit = models.BigIntegerField()
+    window_rows = models.BigIntegerField()
 
     class Meta:
         verbose_name = _("governed table")
@@ -75,4 +77,56 @@ class GovernedTable(models.Model):
         return self.table_name
 
 
-__all__ = ["Era", "Event", "GovernedTable", "Snapshot", "SnapshotTable", "Tick"]
+class Exemption(models.Model):
+    """A login that may change more rows of one table than others: asked for by one person, agreed to by another.
+
+    Void once it has expired or was withdrawn. Its terms never change; `audit/sql/exemptions_v1.sql` sees to it.
+    """
+
+    app_privileges = frozenset({"SELECT", "INSERT", "UPDATE"})
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    entity = models.CharField(_("table"), max_length=160)
+    role = models.CharField(_("database login"), max_length=63)
+    transaction_rows = models.BigIntegerField(_("rows per transaction"))
+    window_rows = models.BigIntegerField(_("rows within ten minutes"))
+    reason = models.TextField(_("reason"))
+    expires_at = models.DateTimeField(_("expires"))
+    asked_at = models.DateTimeField(_("asked"), db_default=Now())
+    asked_person_id = models.BigIntegerField()
+    asked_name = models.TextField(_("asked by"))
+    agreed_at = models.DateTimeField(_("agreed"), null=True)
+    agreed_person_id = models.BigIntegerField(null=True)
+    agreed_name = models.TextField(_("agreed by"), blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True)
+    withdrawn_name = models.TextField(_("withdrawn by"), blank=True)
+
+    class Meta:
+        verbose_name = _("exemption")
+        verbose_name_plural = _("exemptions")
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(agreed_person_id=F("asked_person_id")), name="audit_exemption_two_persons"
+            ),
+            models.CheckConstraint(
+                condition=Q(agreed_at__isnull=True, agreed_person_id__isnull=True)
+                | Q(agreed_at__isnull=False, agreed_person_id__isnull=False),
+                name="audit_exemption_agreed_by_a_person",
+            ),
+            models.CheckConstraint(
+                condition=~Q(role__in=("custody_app", "custody_owner")), name="audit_exemption_not_for_custody"
+            ),
+            models.CheckConstraint(
+                condition=Q(transaction_rows__gte=1) & Q(window_rows__gte=F("transaction_rows")),
+                name="audit_exemption_rows",
+            ),
+            TenantKey(name="audit_exemption_tenant_key"),
+            TenantPolicy(name="audit_exemption_tenant_policy"),
+        ]
+
+    def __str__(self) -> str:
+        return f"E-{self.pk}"
+
+
+__all__ = ["Era", "Event", "Exemption", "GovernedTable", "Snapshot", "SnapshotTable", "Tick"]

@@ -10,6 +10,7 @@ from audit.errors import UnknownEntity
 
 DEFAULT_THRESHOLD = {"production": 100}
 OTHER_THRESHOLD = 500
+LEAST_WINDOW = 200
 
 
 def entities() -> list[type[SoftDeleted]]:
@@ -42,6 +43,12 @@ def threshold(model: type[SoftDeleted]) -> int:
 def has_history(model: type[SoftDeleted]) -> bool:
     """Whether the entity declares its history; the checks name one that does not (custody.E002)."""
     return hasattr(model._meta, "simple_history_manager_attribute")
+
+
+def window_rows(model: type[SoftDeleted]) -> int:
+    """Rows of this entity that one person may change within ten minutes without approval, in this environment."""
+    declared = model.governance.window_rows
+    return max(2 * threshold(model), LEAST_WINDOW) if declared is None else declared
 
 
 def history_of(model: type[SoftDeleted]) -> type:

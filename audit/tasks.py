@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.db import connection
 
 from audit.snapshots import measuring, ticks
 from audit.snapshots.models import SnapshotTable
@@ -24,3 +25,10 @@ def measure(part_id: int, tenant_id: int) -> None:
         part = SnapshotTable.objects.select_related("snapshot").filter(pk=part_id).first()
         if part is not None:
             measuring.measure(part)
+
+
+@shared_task(name="audit.forget_buckets", ignore_result=True)  # type: ignore[untyped-decorator]
+def forget_buckets() -> None:
+    """Throw away the guard's buckets that no window reads any more."""
+    with acting(Actor.service("scheduler"), channel="task"), connection.cursor() as cursor:
+        cursor.execute("SELECT custody.forget_buckets()")

@@ -20,6 +20,7 @@ KEYS = (
     "run_vs_statement_indexed",
     "undo_vs_delete",
     "single_row_overhead",
+    "guard_overhead",
     "rss_growth_mb",
     "compare_vs_except",
     "compare_10m_s_per_million",
@@ -59,7 +60,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[Figure]:
-    from bench import compare, runs, single_row, statements, tables
+    from bench import compare, guard, runs, single_row, statements, tables
 
     million, hundred_thousand, ten_thousand = (int(size * scale) for size in (MILLION, 100_000, 10_000))
     with stage.owner() as owner:
@@ -77,6 +78,7 @@ def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[
         ),
         ("single_row_overhead", lambda: single_row.single_row_overhead(stage)),
         ("compare_vs_except", lambda: compare.compare_vs_except(stage, million, rounds)),
+        ("guard_overhead", lambda: guard.guard_overhead(stage)),
     ):
         if key in wanted:
             print(f"{key} ...", flush=True)

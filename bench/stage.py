@@ -63,8 +63,12 @@ class Stage:
     def owner(self) -> psycopg.Connection[Any]:
         """The owner's login, all tenants in sight, autocommit."""
         connection = psycopg.connect(self.environment["DATABASE_OWNER_URL"], autocommit=True)
-        connection.execute("SET custody.all_tenants = 'on'")
+        connection.execute("SET custody.all_tenants = 'on'; SET custody.mass_write = 'bench'")
         return connection
+
+    def application(self) -> psycopg.Connection[Any]:
+        """The application's login, autocommit."""
+        return psycopg.connect(self.environment["DATABASE_URL"], autocommit=True)
 
     def checkpoint(self) -> None:
         with psycopg.connect(self._cluster.conninfo("postgres", DATABASE), autocommit=True) as admin:

@@ -153,7 +153,7 @@ class as_owner:  # noqa: N801 - reads as a statement
         connections.close_all()
         assert settings.configured
         with connections["default"].cursor() as cursor:
-            cursor.execute("SET custody.all_tenants = 'on'")
+            cursor.execute("SET custody.all_tenants = 'on'; SET custody.mass_write = 'bench'")
 
     def __exit__(self, *error: object) -> None:
         from django.db import connections

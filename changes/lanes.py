@@ -212,10 +212,10 @@ def _change_rows(change: Change, part: ChangePart, lo: int, hi: int, rows: int) 
     way = table.way(lo, hi, rows) if effect.by_range(part) else BY_KEY
     acting_as = context.inside(change_id=change.pk, action=change.operation, reason=change.reason)
     with acting_as, connection.cursor() as cursor:
-        cursor.execute(way.settings)
+        cursor.execute(f"{way.settings}; SET LOCAL custody.chunk = '{part.part}:{lo}:{hi}'")
         cursor.execute(effect.chunk_sql(change, table, part, way.bounds), values)
         applied: int = cursor.rowcount
-        cursor.execute(AS_EVER)
+        cursor.execute(f"{AS_EVER}; SET LOCAL custody.chunk = ''")
         captured = _captured(cursor, change, table.plain_name) if applied else 0
     if captured != applied:
         raise CaptureMismatch(captured=captured, applied=applied)

@@ -234,6 +234,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(CUSTODY_HOME / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "changes.sweep", "schedule": 3.0, "options": {"expires": 10}},
+    "forget": {"task": "audit.forget_buckets", "schedule": 60.0, "options": {"expires": 60}},
     "expire": {"task": "approvals.expire", "schedule": 20.0, "options": {"expires": 60}},
     "tick": {"task": "audit.tick", "schedule": 30.0, "options": {"expires": 25}},
     "daily-snapshots": {"task": "changes.daily_snapshots", "schedule": 3600.0, "options": {"expires": 3000}},

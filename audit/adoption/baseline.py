@@ -18,7 +18,7 @@ from django.db import OperationalError, transaction
 from django.db.migrations.loader import MigrationLoader
 
 from audit.adoption import catalog
-from audit.adoption.capture import AdoptedTable, baseline_insert, baseline_values, function_v1
+from audit.adoption.capture import AdoptedTable, baseline_insert, baseline_values, function_v2
 from audit.adoption.ledger import Ledger
 from audit.adoption.locking import LOCK_TIMEOUT_MS, RETRIED, patiently
 from audit.adoption.operations import GovernTable, add_triggers
@@ -82,6 +82,7 @@ def _write_table(connection: Any, app: str, table: AdoptedTable, batch_rows: int
     if _cover_new_partitions(connection, app, table):
         _restart(connection, table)
     if _is_done(connection, table):
+        patiently(connection, name, lambda cursor: _renew(cursor, table))
         yield Progress(name, 0, 0.0, True)
         return
     types = _key_types(connection, table)
@@ -155,10 +156,15 @@ def _claim(cursor: Any, table: AdoptedTable) -> list[str]:
     return [] if row[0] is None else list(json.loads(row[0]) if isinstance(row[0], str) else row[0])
 
 
+def _renew(cursor: Any, table: AdoptedTable) -> None:
+    """The lean functions as this version of Custody writes them."""
+    for operation in OPERATIONS:
+        cursor.execute(function_v2(table, operation, baseline=False))
+
+
 def _finish(cursor: Any, table: AdoptedTable) -> None:
     """Every row has history now: install the lean functions and leave one event for the whole baseline."""
-    for operation in OPERATIONS:
-        cursor.execute(function_v1(table, operation, baseline=False))
+    _renew(cursor, table)
     cursor.execute(
         "UPDATE custody.adopted_table SET baseline_done_at = clock_timestamp() "
         "WHERE schema_name = %s AND table_name = %s RETURNING baseline_rows, recorded_from",
@@ -183,7 +189,7 @@ def _cover_new_partitions(connection: Any, app: str, table: AdoptedTable) -> boo
         added[:] = add_triggers(cursor, Ledger(cursor, app, table.table), table.table)
         if added:
             for operation in OPERATIONS:
-                cursor.execute(function_v1(table, operation, baseline=True))
+                cursor.execute(function_v2(table, operation, baseline=True))
 
     patiently(connection, ".".join(table.table), step)
     return bool(added)

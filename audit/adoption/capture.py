@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from audit.adoption.naming import SOFT_DELETE_COLUMNS
 from audit.capture import CODES, HEAD, OPERATIONS, append_only_v1, function_name, trigger_name
+from audit.guard import guard, variables
 from audit.names import QualifiedName, literal, place, quote
 
 SOFT_DELETE_TYPES = ("boolean", "timestamp with time zone", "text")
@@ -104,13 +105,17 @@ CREATE UNIQUE INDEX {quote(stem + "_base")} ON {place(table.history)} ({table.st
 {append_only_v1(table.history, None)}"""
 
 
-def function_v1(table: AdoptedTable, operation: str, *, baseline: bool) -> str:
-    """The trigger function of one operation; with `baseline` while rows without history may exist."""
+def function_v2(table: AdoptedTable, operation: str, *, baseline: bool) -> str:
+    """The trigger function of one operation; with `baseline` while rows without history may exist.
+
+    The guard stands before what may fail open: the application's login is weighed, or held to its running change.
+    """
     keep = _keep_old_rows(table, operation) if baseline and operation != "insert" else ""
     body = _truncate(table) if operation == "truncate" else _statement(table, operation)
     body = keep + body
     if table.fail_open:
         body = _fail_open(table, operation, body)
+    guarded = operation in ("update", "delete")
     return f"""
 CREATE OR REPLACE FUNCTION custody.{quote(function_name(table.table, operation))}() {HEAD} AS $custody$
 #variable_conflict use_variable
@@ -122,10 +127,27 @@ DECLARE
   v_amount bigint;
   v_was jsonb;
   v_old record;
-BEGIN
-{body}
+{GUARD_VARIABLES if guarded else ""}BEGIN
+{_guard(table, operation) if guarded else ""}{body}
   RETURN NULL;
 END $custody$;"""
+
+
+GUARD_VARIABLES = f"""  v_change bigint;
+  v_tenant integer;
+  {variables("v_")}
+"""
+
+
+def _guard(table: AdoptedTable, operation: str) -> str:
+    """Another program's own logins meet no limit; the application's does."""
+    rows = "before" if operation == "delete" else "changed"
+    return f"""  IF v_limited THEN
+    v_context := custody.trusted_context();
+    v_change := (v_context->>'change')::bigint;
+    v_tenant := (v_context->>'tenant')::integer;
+{guard(place=table.plain(), keys=table.key, operation=operation, rows=rows, prefix="v_")}  END IF;
+"""
 
 
 def trigger_v1(table: QualifiedName, member: QualifiedName, operation: str) -> str:
@@ -169,9 +191,10 @@ def _insert(table: AdoptedTable, code: str, source: str) -> str:
 """
 
 
-def _record(table: AdoptedTable, code: str) -> str:
+def _record(table: AdoptedTable, code: str, limited: str = "false") -> str:
+    """`limited` asks the row limit of old once more: where the guard did not."""
     return f"""    PERFORM custody.record_event(v_event, v_at, pg_current_xact_id(), {table.plain()}, {literal(table.entity)},
-      '{code}', v_amount, v_context, (v_context->>'tenant')::integer, v_was, v_limited);
+      '{code}', v_amount, v_context, (v_context->>'tenant')::integer, v_was, {limited});
 """
 
 
@@ -223,7 +246,7 @@ def _truncate(table: AdoptedTable) -> str:
       (history_date, history_type, history_user_id, history_change_reason, event_id, change_id, xid, {table.into})
       SELECT $1, '-', $2, $3, $4, $5, pg_current_xact_id(), {table.values()} FROM ONLY %s r$copy$, TG_RELID::regclass)
       USING v_at, (v_context->>'user')::bigint, v_context->>'reason', v_event, (v_context->>'change')::bigint;
-{_record(table, "-")}"""
+{_record(table, "-", "v_limited")}"""
 
 
 def baseline_insert(table: AdoptedTable, values: str) -> str:

@@ -14,8 +14,9 @@ from django.db import connections
 
 from audit import inspection, registry
 from audit.adoption import catalog, ledger
-from audit.adoption.capture import operations_of
-from audit.capture import trigger_name
+from audit.adoption.baseline import NotMigrated, governed_tables
+from audit.adoption.capture import AdoptedTable, function_v2, operations_of
+from audit.capture import OPERATIONS, function_name, trigger_name
 from audit.names import QualifiedName, split_table
 
 
@@ -30,7 +31,31 @@ def adopted_tables(
                 for model in registry.entities():
                     if not model._meta.managed:
                         found += _table(cursor, model)
+                found += _functions(cursor, connections[alias])
     return found
+
+
+def _functions(cursor: Any, connection: Any) -> Iterator[CheckMessage]:
+    """Capture functions are those of this version, careful (while the baseline is written) or lean."""
+    for app in sorted({m._meta.app_label for m in registry.entities() if not m._meta.managed}):
+        try:
+            tables = governed_tables(connection, app)
+        except NotMigrated:
+            continue
+        for table in tables:
+            yield from _function(cursor, app, table)
+
+
+def _function(cursor: Any, app: str, table: AdoptedTable) -> Iterator[CheckMessage]:
+    for operation in OPERATIONS:
+        body = inspection.function_body(cursor, function_name(table.table, operation))
+        written = [function_v2(table, operation, baseline=b).split("$custody$")[1] for b in (True, False)]
+        if body is not None and body not in written:
+            yield Error(
+                f"capture function of {'.'.join(table.table)} for {operation} is not this version's; "
+                f"run manage.py baseline {app}",
+                id="custody.E025",
+            )
 
 
 def _table(cursor: Any, model: Any) -> Iterator[CheckMessage]:

@@ -17,7 +17,7 @@ from audit.adoption.capture import (
     Column,
     drop_functions_v1,
     enable_always,
-    function_v1,
+    function_v2,
     history_table_v1,
     operations_of,
     trigger_v1,
@@ -147,7 +147,7 @@ class GovernTable(_DatabaseOnly):
                 (*self.table, app_label, adopted.entity, self.history[1], list(self.key), adopted.baseline_event),
             )
         for operation in OPERATIONS:
-            cursor.execute(function_v1(adopted, operation, baseline=True))
+            cursor.execute(function_v2(adopted, operation, baseline=True))
 
     def _govern(self, cursor: Any, app_label: str) -> None:
         """One transaction under one lock: columns, triggers, policy, grants; recording starts here."""
@@ -223,7 +223,7 @@ class RefreshTable(GovernTable):
             )
             is_open = cursor.fetchone()[0]
             for operation in OPERATIONS:
-                cursor.execute(function_v1(adopted, operation, baseline=is_open))
+                cursor.execute(function_v2(adopted, operation, baseline=is_open))
             add_triggers(cursor, Ledger(cursor, app_label, self.table), self.table)
 
         patiently(schema_editor.connection, ".".join(self.table), step)

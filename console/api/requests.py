@@ -47,6 +47,15 @@ class VoteRequest(Body):
     reason = Text(required=False, default="", max_length=4000, help_text="Needed for a rejection.")
 
 
+class ExemptionRequest(Body):
+    entity = Text(max_length=160, help_text="`app.model`")
+    role = Text(max_length=63, help_text="A login of the database that is neither the console's nor the owner's.")
+    transaction_rows = serializers.IntegerField(min_value=1, max_value=2**63 - 1, help_text="Rows per transaction.")
+    window_rows = serializers.IntegerField(min_value=1, max_value=2**63 - 1, help_text="Rows within ten minutes.")
+    reason = Text(max_length=4000, help_text="Why, in at least 10 characters.")
+    expires_at = serializers.DateTimeField(help_text="Within a year.")
+
+
 class WithdrawRequest(Body):
     reason = Text(required=False, default="", max_length=4000)
 

@@ -7,7 +7,19 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from access.openness import declared_open
-from console.api import accounts, changes, docs, entities, histories, problems, rows, runs, snapshots, tickets
+from console.api import (
+    accounts,
+    changes,
+    docs,
+    entities,
+    exemptions,
+    histories,
+    problems,
+    rows,
+    runs,
+    snapshots,
+    tickets,
+)
 
 
 @declared_open("answers 404 as a problem.")
@@ -46,6 +58,9 @@ V1 = [
     path("tickets/<int:ticket_id>/", tickets.TicketDetail.as_view(), name="ticket"),
     path("tickets/<int:ticket_id>/votes/", tickets.TicketVotes.as_view(), name="ticket-votes"),
     path("tickets/<int:ticket_id>/withdraw/", tickets.TicketWithdraw.as_view(), name="ticket-withdraw"),
+    path("exemptions/", exemptions.ExemptionList.as_view(), name="exemptions"),
+    path("exemptions/<int:exemption_id>/agree/", exemptions.ExemptionAgree.as_view(), name="exemption-agree"),
+    path("exemptions/<int:exemption_id>/withdraw/", exemptions.ExemptionWithdraw.as_view(), name="exemption-withdraw"),
     path("events/", histories.EventList.as_view(), name="events"),
     path("me/", accounts.Me.as_view(), name="me"),
     path("tokens/", accounts.Tokens.as_view(), name="tokens"),

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from console.pages import changes, comparison, gallery, history, overview, rows, search, snapshots, tickets, wizard
+from console.pages import (
+    changes,
+    comparison,
+    exemptions,
+    gallery,
+    history,
+    overview,
+    rows,
+    search,
+    snapshots,
+    tickets,
+    wizard,
+)
 
 Route = tuple[str, Callable[..., Any], str]
 
@@ -34,6 +46,10 @@ PAGES: list[Route] = [
     ("snapshots/<int:snapshot_id>/", snapshots.snapshot, "snapshot"),
     ("snapshots/<int:snapshot_id>/measure/", snapshots.measure, "snapshot-measure"),
     ("snapshots/<int:snapshot_id>/keep/", snapshots.keep, "snapshot-keep"),
+    ("exemptions/", exemptions.exemption_list, "exemptions"),
+    ("exemptions/ask/", exemptions.ask, "exemption-ask"),
+    ("exemptions/<int:exemption_id>/agree/", exemptions.agree, "exemption-agree"),
+    ("exemptions/<int:exemption_id>/withdraw/", exemptions.withdraw, "exemption-withdraw"),
     ("history/<str:label>/<path:key>/", history.record, "history"),
     ("rows/<str:label>/", rows.rows, "rows"),
     ("rows/<str:label>/<path:key>/", rows.row, "row"),

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from access.enforcement import allowed
 from audit import registry
@@ -61,10 +62,15 @@ def _menu(request: HttpRequest, actor: Actor, available_apps: list[Any]) -> Menu
 
 
 def _own_pages(actor: Actor) -> list[Model]:
-    """Tables with keys of several columns have no page of Django's."""
+    """Tables with keys of several columns have no page of Django's; exemptions have one of ours."""
+    exemptions = (
+        [Model(name=_("Exemptions"), url=reverse("admin:exemptions"), app="audit")]
+        if allowed(actor, "exemption.browse")
+        else []
+    )
     if not allowed(actor, "entity.browse"):
-        return []
-    return [
+        return exemptions
+    return exemptions + [
         Model(
             name=capital(str(model.governance.label)),
             url=reverse("admin:rows", args=[model._meta.label_lower]),

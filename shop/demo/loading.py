@@ -174,7 +174,9 @@ def _analyze() -> None:
 
 
 def _see_all_tenants(cursor: Any) -> None:
-    cursor.execute("SELECT set_config('custody.all_tenants', 'on', true)")
+    cursor.execute(
+        "SELECT set_config('custody.all_tenants', 'on', true), set_config('custody.mass_write', 'demo data', true)"
+    )
 
 
 def _sign(cursor: Any, name: str, reason: str) -> None:

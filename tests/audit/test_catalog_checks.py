@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from audit import checks, manifest
+from changes.checks import coverage
 from tests.databases import database_of_its_own, default_database
 
 
@@ -111,11 +112,51 @@ def test_damaged_capture_is_named(damaged: Callable[[str], set[str]], operation:
         ("REVOKE ALL ON shop_order FROM custody_app", "custody.E016"),
         ("UPDATE audit_governedtable SET row_limit = 1000000 WHERE entity = 'shop.order'", "custody.E018"),
         ("DELETE FROM audit_governedtable WHERE entity = 'shop.order'", "custody.E018"),
+        ("UPDATE audit_governedtable SET window_rows = 1000000 WHERE entity = 'shop.order'", "custody.E018"),
+        ("GRANT SELECT ON custody.write_bucket TO custody_app", "custody.E016"),
+        ("DROP TABLE custody.write_bucket", "custody.E026"),
+        ("DROP TRIGGER custody_step ON audit_exemption", "custody.E012"),
+        ("ALTER TABLE audit_exemption ENABLE TRIGGER custody_step", "custody.E012"),
+        *(
+            (
+                f"DO $$ BEGIN EXECUTE replace(pg_get_functiondef('custody.{name}'::regproc), 'BEGIN', 'BEGIN NULL;'); END $$",
+                "custody.E026",
+            )
+            for name in ("weigh_write", "weigh_sum", "refuse_sum", "refuse_uncovered", "exemption_step")
+        ),
+        ("CREATE OR REPLACE FUNCTION custody.mass_write() RETURNS text LANGUAGE sql RETURN 'any'", "custody.E026"),
+        (
+            "CREATE OR REPLACE FUNCTION custody.writer(context jsonb) RETURNS text LANGUAGE sql RETURN 'x'",
+            "custody.E026",
+        ),
         ("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA custody TO custody_app", "custody.E019"),
     ],
 )
 def test_damage_is_named(damaged: Callable[[str], set[str]], damage: str, named: str) -> None:
     assert named in damaged(damage)
+
+
+@pytest.mark.parametrize("name", ["hold_change", "coverage", "only_columns"])
+def test_damage_to_what_a_running_change_covers_is_named(owners_database: None, name: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        assert coverage(databases=["default"]) == []
+        cursor.execute(
+            f"DO $$ BEGIN EXECUTE replace(pg_get_functiondef('custody.{name}'::regproc), 'BEGIN', 'BEGIN NULL;'); END $$"
+        )
+        assert {message.id for message in coverage(databases=["default"])} == {"custody.E026"}
+        transaction.set_rollback(True)
+
+
+def test_a_partition_without_triggers_is_named(damaged: Callable[[str], set[str]]) -> None:
+    """Whoever turns a governed table into a partitioned one is told; its leaves would be written unseen."""
+    partitioned = (
+        "ALTER TABLE shop_usertag RENAME TO shop_usertag_1; "
+        "ALTER TABLE shop_usertag_1 ALTER id DROP IDENTITY; "
+        "CREATE TABLE shop_usertag (LIKE shop_usertag_1) PARTITION BY RANGE (id); "
+        "ALTER TABLE shop_usertag ATTACH PARTITION shop_usertag_1 DEFAULT; "
+        "DROP TRIGGER custody_capture_update ON shop_usertag_1"
+    )
+    assert "custody.E027" in damaged(partitioned)
 
 
 def test_an_unrecorded_write_is_named_until_somebody_has_seen_it(damaged: Callable[[str], set[str]]) -> None:

@@ -79,9 +79,9 @@ class TestOrders:
         assert len(orders(ORDERS * 3)) == ORDERS * 3
 
 
-def test_the_owner_repairs_without_a_limit(real_db: Any, operator: Actor) -> None:
+def test_the_owner_repairs_without_a_limit_after_saying_why(real_db: Any, operator: Actor) -> None:
     with acting(operator):
         orders(ORDERS + 1, customer=customer())
     with real_db.owner() as owner:
-        owner.execute("SET custody.all_tenants = 'on'")
+        owner.execute("SET custody.all_tenants = 'on'; SET custody.mass_write = 'repair'")
         assert owner.execute("UPDATE shop_order SET note = 'x'").rowcount == ORDERS + 1

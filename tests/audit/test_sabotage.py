@@ -116,6 +116,48 @@ def masses_need_a_change(real_db: Any) -> bool:
     return _application(real_db, "UPDATE shop_order SET note = 'x'") == "42501"
 
 
+def loops_need_a_change(real_db: Any) -> bool:
+    with acting(ONE):
+        made = orders(11)
+    return _application(real_db, *(f"UPDATE shop_order SET note = 'x' WHERE id = {one.pk}" for one in made)) == "42501"
+
+
+def slices_need_a_change(real_db: Any) -> bool:
+    """Ten rows at a time: the window of orders is 200."""
+    with acting(ONE):
+        made = orders(10)
+    slice_ = f"UPDATE shop_order SET note = 'x' WHERE id >= {made[0].pk}"
+    return "42501" in [_application(real_db, slice_) for _ in range(21)]
+
+
+def the_owner_says_why(real_db: Any) -> bool:
+    with acting(ONE):
+        orders(11)
+    return _owner(real_db, "UPDATE shop_order SET note = 'x'") == "42501"
+
+
+def truncation_is_said(real_db: Any) -> bool:
+    with acting(ONE):
+        tags(501)
+    return _owner(real_db, "TRUNCATE shop_usertag") == "42501"
+
+
+def unknown_changes_open_nothing(real_db: Any) -> bool:
+    with acting(ONE):
+        orders(11)
+    claimed = """SELECT set_config('custody.context', '{"tenant": 1, "change": 7}', true)"""
+    return _application(real_db, claimed, "UPDATE shop_order SET note = 'x'") == "42501"
+
+
+def _owner(real_db: Any, statement: str) -> Any:
+    with real_db.owner() as owner:
+        owner.execute("SET custody.all_tenants = 'on'")
+        try:
+            return owner.execute(statement).rowcount
+        except psycopg.Error as refused:
+            return refused.sqlstate
+
+
 def keys_stay(real_db: Any) -> bool:
     with acting(ONE):
         made = customer()
@@ -129,6 +171,14 @@ def living_values_are_unique(real_db: Any) -> bool:
     return _application(real_db, f"UPDATE shop_customer SET email = 'a@test.example' WHERE id = {other.pk}") == "23505"
 
 
+WITHOUT_WEIGHING = (
+    "CREATE OR REPLACE FUNCTION custody.weigh_write(place text, tenant integer, context jsonb, at timestamptz, "
+    "amount bigint) RETURNS jsonb LANGUAGE sql AS 'SELECT NULL::jsonb'"
+)
+WITHOUT_SUM = (
+    "CREATE OR REPLACE FUNCTION custody.weigh_sum(place text, tenant integer, who text, at timestamptz, amount bigint, "
+    "total bigint, due boolean) RETURNS jsonb LANGUAGE sql AS 'SELECT NULL::jsonb'"
+)
 GUARDS: list[tuple[Callable[[Any], bool], str]] = [
     (tenants_are_apart, "ALTER TABLE shop_usertag DISABLE ROW LEVEL SECURITY"),
     (tenants_are_apart, "CREATE POLICY generous ON shop_usertag USING (true)"),
@@ -149,11 +199,20 @@ GUARDS: list[tuple[Callable[[Any], bool], str]] = [
     (quiet_superusers_are_recorded, "ALTER TABLE shop_usertag ENABLE TRIGGER custody_capture_update"),
     (truncation_is_recorded, "DROP TRIGGER custody_capture_truncate ON shop_usertag"),
     (masses_need_a_change, "UPDATE audit_governedtable SET row_limit = 1000000"),
-    (masses_need_a_change, "DELETE FROM audit_governedtable"),
+    (masses_need_a_change, WITHOUT_WEIGHING),
+    (masses_need_a_change, "DROP TRIGGER custody_capture_update ON shop_order"),
+    (loops_need_a_change, WITHOUT_SUM),
+    (loops_need_a_change, WITHOUT_WEIGHING),
+    (slices_need_a_change, "UPDATE audit_governedtable SET window_rows = 1000000"),
+    (slices_need_a_change, WITHOUT_SUM),
+    (the_owner_says_why, "DROP TRIGGER custody_capture_update ON shop_order"),
+    (the_owner_says_why, "CREATE OR REPLACE FUNCTION custody.mass_write() RETURNS text LANGUAGE sql RETURN 'any'"),
+    (truncation_is_said, "DROP TRIGGER custody_capture_truncate ON shop_usertag"),
     (
-        masses_need_a_change,
-        "CREATE OR REPLACE FUNCTION custody.change_covers(change bigint, tenant integer, place text, amount bigint) "
-        "RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+        unknown_changes_open_nothing,
+        "CREATE OR REPLACE FUNCTION custody.hold_change(change bigint, tenant integer) RETURNS boolean LANGUAGE sql "
+        "AS 'SELECT true'; CREATE OR REPLACE FUNCTION custody.coverage(change bigint, tenant integer, place text, relation oid, "
+        "operation text, keys text[]) RETURNS SETOF text LANGUAGE sql AS $$ SELECT 'SELECT true' $$",
     ),
     (keys_stay, "DROP TRIGGER custody_key ON shop_customer"),
     (living_values_are_unique, "DROP INDEX shop_customer_live_email"),

@@ -73,7 +73,7 @@ def test_the_declaration_follows_the_model() -> None:
 
 def test_a_migration_that_governs_depends_on_the_record() -> None:
     loader = MigrationLoader(None, ignore_no_migrations=True)
-    assert RECORD in loader.disk_migrations["shop", "0002_capture_v2"].dependencies
+    assert RECORD in loader.disk_migrations["shop", "0003_capture_v3"].dependencies
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,30 @@
-"""The number of a running change opens the row limit for the rows it froze, and for nothing else."""
+"""The number of a running change opens the row limit for what was approved: its rows, its operation, its columns."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import ProgrammingError, connection, transaction
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 
+from changes import execution
 from changes.models import Change
 from foundation.actor import Actor
+from foundation.context import acting
 from shop.models import Order
 from tests.journey import agree, ask, keys_of, one_chunk, start, work
 from tests.personas import customer, orders, tags
 
-pytestmark = pytest.mark.django_db
 FROZEN = 12
 
 Borrow = Callable[..., int]
 
 
 @pytest.fixture
-def running(at_work: Actor, approver: Actor, chunks_of_two: None) -> Change:
+def running(db: None, at_work: Actor, approver: Actor, chunks_of_two: None) -> Change:
     """Orders, more of them than the change froze; two of the frozen ones are gone already."""
     outcome = ask(at_work, "shop.order", keys_of(orders(FROZEN, customer=customer())))
     orders(FROZEN + 1)
@@ -45,6 +48,82 @@ def borrow(running: Change) -> Borrow:
             return cursor.rowcount
 
     return execute
+
+
+DELETED = "is_deleted = true, deleted_at = now(), status = 'archived', retention_policy = 'standard'"
+LIVE = "(SELECT id FROM shop_order WHERE NOT is_deleted ORDER BY id LIMIT 10)"
+
+
+def test_the_approved_write_itself_passes_whoever_sends_it(borrow: Borrow) -> None:
+    """Stated in docs/security.md: the rows and columns are exactly those that were agreed to."""
+    assert borrow(f"UPDATE shop_order SET {DELETED} WHERE id IN {LIVE}") == FROZEN - 2
+
+
+@pytest.mark.parametrize("rows", [1, 2, 10])
+@pytest.mark.parametrize("sets", ["note = 'x'", f"{DELETED}, note = 'x'", "total = total + 1"])
+def test_other_columns_than_the_parts_are_refused(borrow: Borrow, rows: int, sets: str) -> None:
+    with pytest.raises(ProgrammingError, match="did not freeze all"):
+        borrow(f"UPDATE shop_order SET {sets} WHERE id IN {LIVE.replace('LIMIT 10', f'LIMIT {rows}')}")
+
+
+def test_a_column_changed_in_one_row_of_many_is_found(borrow: Borrow) -> None:
+    note = "note = CASE WHEN id = (SELECT max(id) FROM shop_order WHERE NOT is_deleted AND id IN {0}) THEN 'x' ELSE note END"
+    with pytest.raises(ProgrammingError, match="did not freeze all"):
+        borrow(f"UPDATE shop_order SET {DELETED}, {note.format(LIVE)} WHERE id IN {LIVE}")
+
+
+def test_a_single_row_that_was_not_frozen_is_refused_too(borrow: Borrow) -> None:
+    with pytest.raises(ProgrammingError, match="did not freeze all"):
+        borrow(f"UPDATE shop_order SET {DELETED} WHERE id = (SELECT max(id) FROM shop_order)")
+
+
+def test_a_forged_chunk_only_narrows_what_is_looked_at(borrow: Borrow) -> None:
+    for forged in ("0:-1:9223372036854775807", "0:0:0", "7:0:9999999", "x", "0:1:2); SELECT (1"):
+        claim = f"SELECT set_config('custody.chunk', '{forged}', true); "
+        with pytest.raises(ProgrammingError, match="refused"):
+            borrow(claim + f"UPDATE shop_order SET {DELETED} WHERE id IN (SELECT max(id) FROM shop_order)")
+
+
+def test_rows_of_a_change_that_stopped_count_like_any_others(running: Change, borrow: Borrow, at_work: Actor) -> None:
+    execution.cancel(running.pk, actor=at_work)
+    with pytest.raises(ProgrammingError, match=r"11 rows of public\.shop_order at once"):
+        borrow("UPDATE shop_order SET is_deleted = true WHERE id IN (SELECT id FROM shop_order LIMIT 11)")
+
+
+def test_a_soft_delete_opens_no_removal(real_db: Any, operator: Actor, approver: Actor) -> None:
+    """Not even to the owner's own login, whose context is heard: a removal is another operation."""
+    with acting(operator):
+        outcome = ask(operator, "shop.order", keys_of(orders(FROZEN)))
+    agree(outcome.ticket, approver)
+    start(outcome.change, operator)
+    with real_db.owner() as owner, owner.transaction():
+        owner.execute("GRANT DELETE ON shop_order TO custody_app")
+    with (
+        real_db.app() as app,
+        pytest.raises(InsufficientPrivilege, match=f"{FROZEN} rows of public.shop_order refused"),
+        app.transaction(),
+    ):
+        context = json.dumps({"tenant": 1, "change": outcome.change.pk})
+        app.execute(
+            "SELECT set_config('custody.context', %s, true), set_config('custody.tenant', '1', true)", [context]
+        )
+        app.execute("DELETE FROM shop_order")
+
+
+def test_a_stop_waits_for_the_statement(real_db: Any, operator: Actor, approver: Actor) -> None:
+    with acting(operator):
+        outcome = ask(operator, "shop.order", keys_of(orders(FROZEN)))
+    agree(outcome.ticket, approver)
+    start(outcome.change, operator)
+    with real_db.app() as app, app.transaction():
+        context = json.dumps({"tenant": 1, "change": outcome.change.pk})
+        app.execute(
+            "SELECT set_config('custody.context', %s, true), set_config('custody.tenant', '1', true)", [context]
+        )
+        assert app.execute(f"UPDATE shop_order SET {DELETED}").rowcount == FROZEN
+        with real_db.app() as stopper, pytest.raises(LockNotAvailable), stopper.transaction():
+            stopper.execute("SELECT set_config('custody.tenant', '1', true), set_config('lock_timeout', '200ms', true)")
+            stopper.execute("UPDATE changes_change SET state = 'cancelling' WHERE id = %s", [outcome.change.pk])
 
 
 def test_another_table_stays_closed(borrow: Borrow) -> None:

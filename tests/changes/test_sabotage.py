@@ -151,8 +151,8 @@ def test_without_its_guard_a_borrowed_number_takes_rows_that_nobody_agreed_to(
         attempt(operator, borrow)
     with real_db.owner() as owner:
         owner.execute(
-            "CREATE OR REPLACE FUNCTION custody.change_holds(change bigint, tenant integer, place text, keys bigint[]) "
-            "RETURNS boolean LANGUAGE sql AS 'SELECT true'"
+            "CREATE OR REPLACE FUNCTION custody.coverage(change bigint, tenant integer, place text, relation oid, "
+            "operation text, keys text[]) RETURNS SETOF text LANGUAGE sql AS $$ SELECT 'SELECT true' $$"
         )
     attempt(operator, borrow)
 

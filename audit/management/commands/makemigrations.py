@@ -10,7 +10,7 @@ from django.db.migrations.autodetector import MigrationAutodetector
 
 from audit.constraints import DatabaseDeclaration
 
-RECORD = ("audit", "0003_covered_rows")
+RECORD = ("audit", "0005_guard")
 
 
 class GovernedAutodetector(MigrationAutodetector):

@@ -88,11 +88,11 @@ def test_a_repeatable_read_writer_meets_a_baseline_it_cannot_see(store: Adoption
 
 
 def careful(store: Adoption) -> None:
-    from audit.adoption.capture import function_v1
+    from audit.adoption.capture import function_v2
 
     with connection.cursor() as cursor:
         for table in baseline.governed_tables(connection, "store"):
-            cursor.execute(function_v1(table, "update", baseline=True))
+            cursor.execute(function_v2(table, "update", baseline=True))
 
 
 def test_a_baseline_row_is_visible_in_every_snapshot(store: Adoption) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -168,3 +168,55 @@ def test_the_application_meets_the_row_limit(odd: Adoption) -> None:
                 connection.execute("UPDATE odd.parts SET is_deleted = true WHERE id >= 3000")
         finally:
             owner.execute("DELETE FROM odd.parts WHERE id >= 3000")
+
+
+class TestGuard:
+    """The application's login is weighed on adopted tables too; a partition sums with its table."""
+
+    @pytest.fixture
+    def app(self, odd: Adoption) -> Iterator[Any]:
+        """The application, under a small limit for the readings, everything taken back at the end."""
+        limits = "UPDATE public.audit_governedtable SET row_limit = {} WHERE table_name = 'odd.reading'"
+        with odd.owner() as owner:
+            owner.execute(limits.format(10))
+            try:
+                with odd.database.app() as connection, connection.transaction(force_rollback=True):
+                    yield connection
+            finally:
+                owner.execute(limits.format(500))
+
+    def _update(self, app: Any, table: str, rows: int) -> int:
+        chosen = f"(SELECT sensor, taken FROM {table} ORDER BY sensor, taken LIMIT {rows})"
+        statement = f"UPDATE {table} SET retention_policy = 'x' WHERE (sensor, taken) IN {chosen}"
+        return int(app.execute(statement).rowcount)
+
+    @pytest.mark.parametrize("target", ["odd.reading", "odd.reading_2024", "odd.reading_2024_low", "odd.reading_2023"])
+    def test_eleven_rows_are_refused_however_the_table_is_named(self, app: Any, target: str) -> None:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"11 rows of odd\.reading at once"):
+            self._update(app, target, 11)
+
+    def test_a_leaf_and_its_table_sum_up(self, app: Any) -> None:
+        assert self._update(app, "odd.reading_2023", 6) == 6
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"12 rows of odd\.reading in one transaction"):
+            self._update(app, "odd.reading", 6)
+
+    def test_two_leaves_sum_up(self, app: Any) -> None:
+        assert self._update(app, "odd.reading_2023", 6) == 6
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"12 rows of odd\.reading in one transaction"):
+            self._update(app, "odd.reading_2024_low", 6)
+
+    def test_a_loop_is_refused(self, app: Any) -> None:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"11 rows of odd\.reading in one transaction"):
+            for _ in range(11):
+                self._update(app, "odd.reading", 1)
+
+
+def test_a_function_of_an_earlier_version_is_named_and_renewed(odd: Adoption) -> None:
+    with odd.owner() as owner:
+        owner.execute(
+            "DO $$ BEGIN EXECUTE replace(pg_get_functiondef('custody.capture_odd_parts_update'::regproc), "
+            "'BEGIN', 'BEGIN NULL;'); END $$"
+        )
+    assert "custody.E025" in odd.manage("check", "--database", "default", check=False).stderr
+    odd.manage("baseline", "odd")
+    assert "custody.E025" not in odd.manage("check", "--database", "default", check=False).stderr
