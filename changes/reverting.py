@@ -71,7 +71,10 @@ class Reverter(Freezer):
         values = {"original": original, "done_part": done_part, "first": span[0], "last": span[1]}
         frozen = (
             "JOIN changes_frozenrow r ON r.tenant_id = %(tenant)s AND r.change_id = %(original)s "
-            f"AND r.part = %(done_part)s AND {table.match('h')}"
+            f"AND r.part = %(done_part)s AND {table.match('h')} "
+            # What was left alone in the end, a trial that was taken back say, is as it was.
+            "AND NOT EXISTS (SELECT FROM changes_skippedrow k WHERE k.tenant_id = %(tenant)s "
+            "AND k.change_id = %(original)s AND k.part = %(done_part)s AND k.position = r.position)"
         )
         return f"FROM {table.history} h {frozen}", values
 

@@ -12,7 +12,8 @@ from django.db import IntegrityError, connection
 from access.enforcement import enforce
 from audit import registry
 from audit.entity import SoftDeleted
-from changes import drafts, record
+from changes import canary as canaries
+from changes import drafts, record, windows
 from changes.errors import (
     ChangeNotFound,
     NothingToUndo,
@@ -60,8 +61,9 @@ def prepare(
     request_key: UUID | None = None,
     undo_of: int | None = None,
     draft_id: int | None = None,
+    **how: dict[str, Any] | None,
 ) -> Prepared:
-    """Read and check a request. Raises NotAllowed or an Invalid that names the field."""
+    """Read a request (`how`: window, canary). Raises NotAllowed or an Invalid that names the field."""
     model = registry.entity(entity) if isinstance(entity, str) else entity
     if operation not in REGISTRY:
         raise UnknownOperation(field="operation", value=str(operation)[:40], known=", ".join(REGISTRY))
@@ -70,7 +72,6 @@ def prepare(
     said = _clean(reason)
     if len(said) < REASON_LEAST:
         raise ReasonMissing(field="reason", least=REASON_LEAST)
-    also = frozenset(cascade_also)
     change = Change(
         tenant_id=actor.tenant,
         operation=operation,
@@ -78,7 +79,7 @@ def prepare(
         title=_clean(title)[:200],
         reason=said[:4000],
         selection=selection if isinstance(selection, dict) else drafts.as_json(chosen),
-        options={"cascade_also": sorted(also)},
+        options={"cascade_also": sorted(set(cascade_also)), **_when_and_how(**how)},
         state=State.DRAFT,
         requested_by_id=actor.user_id,
         requester_person_id=actor.person_id,
@@ -87,7 +88,7 @@ def prepare(
         undo_of_id=undo_of,
         channel=_channel(),
     )
-    return Prepared(change, chosen, also, undo_of, draft_id)
+    return Prepared(change, chosen, frozenset(change.options["cascade_also"]), undo_of, draft_id)
 
 
 def submit(actor: Actor, **request: Any) -> Change:
@@ -153,6 +154,12 @@ def _selection(operation: str, selection: Any, model: type[SoftDeleted]) -> Sele
     if not REGISTRY[operation].needs_selection:
         return None
     return selection if isinstance(selection, Selection) else Selection.parse(selection, model)
+
+
+def _when_and_how(*, window: dict[str, Any] | None = None, canary: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The window and the trial, as read and kept: part of what is frozen and approved."""
+    wanted = {"window": windows.parse(window), "canary": canaries.parse(canary)}
+    return {name: value.as_json() for name, value in wanted.items() if value is not None}
 
 
 def _clean(text: str) -> str:

@@ -13,11 +13,11 @@ ROLES = ("operator", "approver", "auditor", "engineer", "administrator")
 MAY = {
     "operator": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
-        "change.discard", "change.pause", "change.cancel", "change.undo", "ticket.withdraw",
+        "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "ticket.withdraw",
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
-        "change.discard", "change.pause", "change.cancel", "change.undo", "ticket.withdraw",
+        "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "ticket.withdraw",
     },
     "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote"},
     "auditor": {"entity.browse", "history.browse", "change.browse"},

@@ -161,7 +161,7 @@ def test_without_its_guard_a_borrowed_number_takes_rows_that_nobody_agreed_to(
 def test_without_the_token_a_row_that_moved_would_be_deleted(
     real_db: RealDatabase, operator: Actor, approver: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from changes import lanes
+    from changes import applying
 
     def drifted() -> tuple[Change, int]:
         with acting(operator):
@@ -181,7 +181,7 @@ def test_without_the_token_a_row_that_moved_would_be_deleted(
         chunk_sql=lambda table, part, bounds: real(table, part, bounds).replace(" AND o.xmin = r.token", ""),
         deepest_first=True,
     )
-    monkeypatch.setitem(lanes.REGISTRY, "delete", careless)
+    monkeypatch.setitem(applying.REGISTRY, "delete", careless)
     unguarded, listed = drifted()
     assert (unguarded.applied, listed) == (12, 0)
 
@@ -212,7 +212,7 @@ def test_without_the_conflict_condition_an_undo_would_overwrite(
 def test_without_the_lanes_lock_a_stale_worker_would_go_on(
     real_db: RealDatabase, operator: Actor, chunks_of_two: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from changes import lanes
+    from changes import chunks, lanes
     from changes.models import Lane
 
     def late_worker() -> Any:
@@ -222,9 +222,9 @@ def test_without_the_lanes_lock_a_stale_worker_would_go_on(
             Lane.objects.filter(change=change).update(heartbeat_at="2020-01-01T00:00Z")
             lanes.claim(change, "quick")
             assert first is not None
-            return lanes.advance(change, first)
+            return chunks.advance(change, first)
 
-    with pytest.raises(lanes.LaneLost):
+    with pytest.raises(chunks.LaneLost):
         late_worker()
 
     class Blind(lanes.Claim):
