@@ -57,3 +57,9 @@ class RejectionNeedsReason(Invalid):
     """Say why you reject this: whoever asked will read it."""
 
     code = "rejection_needs_reason"
+
+
+class BackToVoting(Conflict):
+    """%(rows)s of the %(total)s frozen rows have changed since they were frozen, more than the %(limit)s that may. Ticket %(ticket_id)s is open again: whoever decides sees what has changed."""
+
+    code = "back_to_voting"
