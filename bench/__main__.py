@@ -21,6 +21,9 @@ KEYS = (
     "undo_vs_delete",
     "single_row_overhead",
     "rss_growth_mb",
+    "neighbour_p99",
+    "parallel_speedup",
+    "hot_share",
 )
 MILLION = 1_000_000
 
@@ -57,7 +60,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[Figure]:
-    from bench import runs, single_row, statements, tables
+    from bench import neighbours, runs, single_row, statements, tables
 
     million, hundred_thousand, ten_thousand = (int(size * scale) for size in (MILLION, 100_000, 10_000))
     with stage.owner() as owner:
@@ -82,6 +85,10 @@ def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[
     if of_runs:
         print(f"{', '.join(sorted(of_runs))} ...", flush=True)
         figures += runs.figures(stage, million, rounds, of_runs)
+    beside = wanted & neighbours.KEYS
+    if beside:
+        print(f"{', '.join(sorted(beside))} ...", flush=True)
+        figures += neighbours.figures(stage, million, rounds, beside)
     return figures
 
 
