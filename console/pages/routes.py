@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from console.pages import changes, gallery, history, overview, rows, search, tickets, wizard
+from console.pages import changes, gallery, history, overview, rows, search, steering, tickets, wizard
 
 Route = tuple[str, Callable[..., Any], str]
 
@@ -26,6 +26,8 @@ PAGES: list[Route] = [
     ("changes/<int:change_id>/start/", changes.start, "change-start"),
     ("changes/<int:change_id>/discard/", changes.discard, "change-discard"),
     ("changes/<int:change_id>/pause/", changes.pause, "change-pause"),
+    ("changes/<int:change_id>/tune/", steering.tune, "change-tune"),
+    ("changes/<int:change_id>/retry/", steering.retry, "change-retry"),
     ("changes/<int:change_id>/cancel/", changes.cancel, "change-cancel"),
     ("changes/<int:change_id>/undo/", changes.undo, "change-undo"),
     ("history/<str:label>/<path:key>/", history.record, "history"),
