@@ -19,6 +19,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "change.start": frozenset({OPERATOR, ENGINEER, SERVICE}),
     "change.discard": frozenset({OPERATOR, ENGINEER}),
     "change.pause": frozenset({OPERATOR, ENGINEER}),
+    "change.tune": frozenset({OPERATOR, ENGINEER}),
     "change.cancel": frozenset({OPERATOR, ENGINEER}),
     "change.undo": frozenset({OPERATOR, ENGINEER}),
     "change.rollback": frozenset({ENGINEER}),

@@ -1,4 +1,4 @@
-"""Votes: bound to the fingerprint the voter saw, one per person, never the requester's own."""
+"""Votes: bound to the fingerprint the voter saw, one per person and round, never the requester's own."""
 
 from __future__ import annotations
 
@@ -62,15 +62,16 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
         decision=decision,
         digest=digest,
         reason=reason,
+        round=ticket.round,
     )
-    facts: dict[str, Any] = {"ticket": ticket.pk, "reason": reason, "digest": digest}
+    facts: dict[str, Any] = {"ticket": ticket.pk, "reason": reason, "digest": digest, "round": ticket.round}
     if decision == Vote.Decision.REJECT:
         tickets.settle(ticket, Ticket.State.REJECTED)
         execution.move(ticket.change, State.REFUSED)
         record.note(ticket.change, "ticket.rejected", **facts)
         return ticket
     record.note(ticket.change, "ticket.vote", **facts)
-    if ticket.votes.filter(decision=Vote.Decision.APPROVE).count() >= ticket.required:
+    if ticket.votes.filter(round=ticket.round, decision=Vote.Decision.APPROVE).count() >= ticket.required:
         tickets.settle(ticket, Ticket.State.APPROVED)
         execution.clear(ticket.change, by="ticket")
         record.note(ticket.change, "ticket.approved", ticket=ticket.pk)
@@ -89,7 +90,7 @@ def _refuse(ticket: Ticket, person_id: int, digest: str) -> None:
         raise SelfApproval(ticket_id=ticket.pk)
     if not Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.PENDING, expires_at__gt=Now()).exists():
         raise TicketNotPending(ticket_id=ticket.pk, state=tickets.state_words(ticket))
-    if ticket.votes.filter(person_id=person_id).exists():
+    if ticket.votes.filter(round=ticket.round, person_id=person_id).exists():
         raise AlreadyVoted(ticket_id=ticket.pk)
     if digest != ticket.digest or digest != ticket.change.digest:
         raise DigestMoved(ticket_id=ticket.pk, digest=ticket.digest)

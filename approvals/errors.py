@@ -99,3 +99,9 @@ class NotARowCount(Invalid):
     """Give a whole number of rows, at least one."""
 
     code = "not_a_row_count"
+
+
+class BackToVoting(Conflict):
+    """%(rows)s of the %(total)s frozen rows have changed since they were frozen, more than the %(limit)s that may. Ticket %(ticket_id)s is open again: whoever decides sees what has changed."""
+
+    code = "back_to_voting"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +13,11 @@ from approvals import rules, tickets
 from approvals.models import Ticket
 from audit import registry
 from audit.models import Event
-from changes import execution, submission
-from changes.errors import EventNotFound, NothingDiffers
+from changes import clock, execution, retrying, submission
+from changes.errors import EventNotFound, NothingDiffers, RetryExists
 from changes.models import Change
 from changes.operations import rollback
+from changes.selection import Selection
 from changes.states import Operation, State
 from foundation.actor import Actor
 from foundation.postgres.transactions import consistent
@@ -34,9 +35,12 @@ def request(actor: Actor, **asked: Any) -> Outcome:
     """Ask for a change; keywords as `changes.submission.prepare`.
 
     Freezing and the ticket are one transaction: either both exist or neither. Below every threshold the
-    change is cleared and started at once. An equal request with the same key gets the first outcome.
+    change is cleared and, in its window, started at once. An equal request with the same key gets the first outcome.
     """
-    prepared = submission.prepare(actor, **asked)
+    return _place(submission.prepare(actor, **asked), actor)
+
+
+def _place(prepared: submission.Prepared, actor: Actor) -> Outcome:
     first = submission.earlier(prepared.change)
     if first is None:
         try:
@@ -122,6 +126,38 @@ def rollback_to_snapshot(snapshot_id: int, *, actor: Actor, reason: str, **more:
         return None
 
 
+def request_retry(
+    change_id: int, *, actor: Actor, reason: str, reasons: Iterable[str] = (), request_key: UUID | None = None
+) -> Outcome:
+    """Ask to try once more the rows that a change left alone, for these reasons (errors, if none is named).
+
+    Raises ChangeNotFound, WrongState, UnknownReason, NothingToRetry, RetryExists, EmptySelection.
+    """
+    original = execution.get(change_id)
+    chosen = retrying.chosen_reasons(original, reasons)
+    entity = registry.entity(original.entity)
+    prepared = submission.prepare(
+        actor,
+        entity=entity,
+        operation=original.operation,
+        selection=Selection(entity=entity, keys=(), given=0),
+        reason=reason,
+        title=f"Retry C-{original.pk}: {original.title}"[:200],
+        request_key=request_key,
+        undo_of=original.undo_of_id,
+        options=retrying.asked_again(original),
+    )
+    prepared.change.retry_of = original
+    prepared.change.selection, prepared.change.options = {}, retrying.options_of(original, chosen)
+    try:
+        return _place(replace(prepared, selection=None), actor)
+    except IntegrityError as error:
+        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") != "changes_change_one_open_retry":
+            raise
+        other = Change.objects.filter(retry_of_id=original.pk).exclude(state=State.REFUSED).order_by("-pk").first()
+        raise RetryExists(change_id=original.pk, retry_id=other.pk if other else "?") from error
+
+
 def needed(change: Change) -> rules.Requirement:
     """The approvals a frozen change needs, by its parts."""
     counted = (
@@ -135,7 +171,7 @@ def _admit(change: Change, actor: Actor) -> Ticket | None:
     if requirement.approvals:
         return tickets.open_ticket(change, requirement)
     execution.clear(change, by="threshold")
-    if change.state == State.CLEARED:
+    if change.state == State.CLEARED and clock.is_open(change):
         execution.start(change.pk, actor=actor)
         change.refresh_from_db()
     return None

@@ -12,7 +12,7 @@ from changes.models import Change
 
 
 class Ticket(models.Model):
-    """The human decision about one change."""
+    """The human decision about one change. A change that goes back to voting begins a new round of the same ticket."""
 
     app_privileges = frozenset({"SELECT", "INSERT", "UPDATE"})
 
@@ -36,6 +36,7 @@ class Ticket(models.Model):
     created_at = models.DateTimeField(_("asked"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"))
     decided_at = models.DateTimeField(null=True)
+    round = models.SmallIntegerField(_("round"), default=1, db_default=1)
 
     class Meta:
         verbose_name = _("ticket")
@@ -61,7 +62,7 @@ class Ticket(models.Model):
 
 
 class Vote(models.Model):
-    """One person's decision, bound to the fingerprint that person saw."""
+    """One person's decision in one round, bound to the fingerprint that person saw."""
 
     class Decision(models.TextChoices):
         APPROVE = "approve", _("approved")
@@ -78,6 +79,7 @@ class Vote(models.Model):
     digest = models.CharField(_("fingerprint"), max_length=64)
     reason = models.TextField(_("reason"), blank=True)
     created_at = models.DateTimeField(_("time"), db_default=Now())
+    round = models.SmallIntegerField(_("round"), default=1, db_default=1)
 
     app_privileges = frozenset({"SELECT", "INSERT"})
 
@@ -86,7 +88,9 @@ class Vote(models.Model):
         verbose_name_plural = _("votes")
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["tenant_id", "ticket", "person_id"], name="approvals_vote_one_per_person"),
+            models.UniqueConstraint(
+                fields=["tenant_id", "ticket", "round", "person_id"], name="approvals_vote_one_per_person"
+            ),
             models.CheckConstraint(
                 condition=~Q(person_id=F("requester_person_id")), name="approvals_vote_not_the_requester"
             ),

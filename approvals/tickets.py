@@ -38,6 +38,20 @@ def open_ticket(change: Change, requirement: Requirement) -> Ticket:
     return ticket
 
 
+def reopen(ticket: Ticket, *, rows: int) -> None:
+    """Begin a new round: the change went back to voting, and the votes so far count for nothing. Raises TicketNotPending.
+
+    The caller holds the transaction, in which the change waits already.
+    """
+    moved = Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.APPROVED, round=ticket.round).update(
+        state=Ticket.State.PENDING, round=ticket.round + 1, decided_at=None, expires_at=Now() + TICKET_LIFE
+    )
+    ticket.refresh_from_db()
+    if not moved:
+        raise TicketNotPending(ticket_id=ticket.pk, state=state_words(ticket))
+    record.note(ticket.change, "ticket.reopened", rows=rows, ticket=ticket.pk, round=ticket.round)
+
+
 def get(ticket_id: int) -> Ticket:
     """A ticket of the current tenant. Raises TicketNotFound."""
     ticket = Ticket.objects.select_related("change").filter(pk=ticket_id).first()

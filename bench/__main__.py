@@ -24,6 +24,9 @@ KEYS = (
     "rss_growth_mb",
     "compare_vs_except",
     "compare_10m_s_per_million",
+    "neighbour_p99",
+    "parallel_speedup",
+    "hot_share",
 )
 MILLION = 1_000_000
 
@@ -60,7 +63,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[Figure]:
-    from bench import compare, guard, runs, single_row, statements, tables
+    from bench import compare, guard, neighbours, runs, single_row, statements, tables
 
     million, hundred_thousand, ten_thousand = (int(size * scale) for size in (MILLION, 100_000, 10_000))
     with stage.owner() as owner:
@@ -90,6 +93,10 @@ def _measure(stage: Stage, wanted: set[str], scale: float, rounds: int) -> list[
     if "compare_10m_s_per_million" in wanted:  # last: it needs ten times the rows
         print("compare_10m_s_per_million ...", flush=True)
         figures.append(compare.compare_10m(stage, 10 * million, rounds))
+    beside = wanted & neighbours.KEYS
+    if beside:
+        print(f"{', '.join(sorted(beside))} ...", flush=True)
+        figures += neighbours.figures(stage, million, rounds, beside)
     return figures
 
 

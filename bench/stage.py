@@ -42,6 +42,8 @@ class Stage:
             "BROKER_URL": valkey.broker_url,
             "REDIS_URL": valkey.cache_url,
             "DJANGO_SETTINGS_MODULE": "console.settings",
+            # No beat wakes what waits here, and a figure is to be the engine's own.
+            **{f"CUSTODY_THROTTLE_{name}": "0" for name in ("REPLICA_LAG", "LOCK_WAIT", "WAL", "MAINTENANCE", "API")},
         }
         self._worker: subprocess.Popen[bytes] | None = None
 
@@ -85,6 +87,9 @@ class Stage:
         return dict(rows)
 
     def start_worker(self) -> None:
+        """Once for all figures that need it."""
+        if self._worker is not None:
+            return
         log = open(self.home / "worker.log", "ab")  # noqa: SIM115 - belongs to the worker
         self._worker = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "console.celery", "worker", "--concurrency=2", "--loglevel=WARNING"],

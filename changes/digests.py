@@ -64,6 +64,7 @@ def change_digest(change: Change, parts: list[PartPlan], schema: str) -> str:
             "parts": [[p.number, p.entity._meta.label_lower, str(p.effect), list(p.columns), p.rows] for p in parts],
             "schema": schema,
             "rows": rows_digest(change),
+            **{name: change.options[name] for name in ("window", "canary", "retry_of") if name in change.options},
         }
     )
 

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
-from django.db import connection
+from django.conf import settings
+from django.db import connection, transaction
 
 from audit import registry
-from changes.freezing import parent_join
+from changes.errors import TooMuchDrift
+from changes.freezing import MANY, parent_join
 from changes.models import Change, ChangePart
 from changes.plan import PartPlan
 from changes.relations import Rule, dependants
 from changes.states import Effect, Operation
-from changes.tables import table_of
+from changes.tables import Table, table_of
+
+SAMPLE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A frozen row that is not as it was; `kind` is changed, gone or recreated, `key` as people write it."""
+
+    entity: str
+    position: int
+    kind: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +38,22 @@ class Drift:
 
     changed: int
     gone: int
-    sample: tuple[tuple[str, int], ...]
+    recreated: int
+    sample: tuple[Moved, ...]
 
     @property
     def rows(self) -> int:
-        return self.changed + self.gone
+        return self.changed + self.gone + self.recreated
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as it is kept with the change."""
+        return {
+            "rows": self.rows,
+            "changed": self.changed,
+            "gone": self.gone,
+            "recreated": self.recreated,
+            "sample": [[one.entity, one.key, one.kind] for one in self.sample],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +64,85 @@ class NewChildren:
     rows: int
 
 
-def measure(change: Change) -> Drift:
-    """Compare every frozen row's token with the row's present one."""
-    changed = gone = 0
-    sample: list[tuple[str, int]] = []
+def measure(change: Change, *, ahead: bool = False) -> Drift:
+    """Compare every frozen row's token with the row's present one; `ahead`: only of rows still to be worked off."""
+    counts: Counter[str] = Counter()
+    sample: list[Moved] = []
     for part in change.parts.all():
-        moved, missing, some = _part(change, part)
-        changed, gone = changed + moved, gone + missing
-        sample += [(part.entity, position) for position in some]
-    return Drift(changed, gone, tuple(sample[:20]))
+        found = _counts(change, part, ahead)
+        counts += found
+        if found.total():
+            sample += [Moved(part.entity, *one) for one in _sample(change, part, ahead)]
+    return Drift(counts["changed"], counts["gone"], counts["recreated"], tuple(sample[:SAMPLE]))
 
 
-def _part(change: Change, part: ChangePart) -> tuple[int, int, list[int]]:
+def limit(change: Change) -> int:
+    """How many frozen rows may have changed before a start: a share, but never less than a few rows."""
+    share = change.rows_total * settings.CUSTODY_DRIFT_PERCENT // 100
+    return int(max(settings.CUSTODY_DRIFT_ROWS, share))
+
+
+def over(change: Change, found: Drift) -> bool:
+    """Whether more has changed than may, beyond what voters have seen and accepted."""
+    return found.rows - change.drift_accepted > limit(change)
+
+
+def refuse_over(change: Change, found: Drift) -> None:
+    """Raises TooMuchDrift, with the report for whoever asks people once more."""
+    if over(change, found):
+        raise TooMuchDrift(
+            change_id=change.pk, rows=found.rows, total=change.rows_total, limit=limit(change), report=found.as_json()
+        )
+
+
+# A frozen row r beside its present row o; %(snapshot)s tells what happened after the freeze.
+BESIDE = (
+    "FROM changes_frozenrow r LEFT JOIN {table} o ON {match} AND {tenant} "
+    "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
+    "AND o.xmin IS DISTINCT FROM r.token{ahead}"
+)
+AHEAD = (
+    " AND EXISTS (SELECT FROM changes_lane l WHERE l.tenant_id = r.tenant_id AND l.change_id = r.change_id "
+    "AND l.part = r.part AND r.position > l.cursor AND r.position <= l.hi)"
+)
+
+
+def _beside(table: Table, ahead: bool) -> str:
+    return BESIDE.format(table=table.name, match=table.match(), tenant=table.tenant(), ahead=AHEAD if ahead else "")
+
+
+def _kind(table: Table) -> str:
+    return f"CASE WHEN o.xmin IS NULL THEN 'gone' WHEN {table.recreated()} THEN 'recreated' ELSE 'changed' END"
+
+
+def _values(change: Change, part: ChangePart) -> dict[str, Any]:
+    return {"tenant": change.tenant_id, "change": change.pk, "part": part.part, "snapshot": change.snapshot or "1:1:"}
+
+
+def _counts(change: Change, part: ChangePart, ahead: bool) -> Counter[str]:
+    """Rows per kind. Many rows are joined by hash: one probe per row would take minutes of a million."""
     table = table_of(registry.entity(part.entity))
+    sql = f"SELECT {_kind(table)}, count(*) {_beside(table, ahead)} GROUP BY 1"
+    with transaction.atomic() if part.rows > MANY else nullcontext(), connection.cursor() as cursor:
+        if part.rows > MANY:
+            cursor.execute("SET LOCAL enable_nestloop = off")
+        cursor.execute(sql, _values(change, part))
+        found = Counter(dict(cursor.fetchall()))
+        if part.rows > MANY:
+            cursor.execute("SET LOCAL enable_nestloop = DEFAULT")
+    return found
+
+
+def _sample(change: Change, part: ChangePart, ahead: bool) -> list[tuple[int, str, str]]:
+    """Some of them: (position, kind, key)."""
+    table = table_of(registry.entity(part.entity))
+    key = "coalesce((SELECT string_agg(k, '/') FROM jsonb_array_elements_text(r.key) k), r.position::text)"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT count(*) FILTER (WHERE o.token IS NOT NULL), count(*) FILTER (WHERE o.token IS NULL), "
-            f"(array_agg(r.position ORDER BY r.position))[1:20] FROM changes_frozenrow r "
-            f"LEFT JOIN LATERAL (SELECT o.xmin AS token FROM {table.name} o WHERE {table.match()} AND {table.tenant()}) o "
-            "ON true WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
-            "AND o.token IS DISTINCT FROM r.token",
-            {"tenant": change.tenant_id, "change": change.pk, "part": part.part},
+            f"SELECT r.position, {_kind(table)}, {key} {_beside(table, ahead)} ORDER BY r.position LIMIT {SAMPLE}",
+            _values(change, part),
         )
-        moved, missing, some = cursor.fetchone()
-    return moved, missing, list(some or ())
+        return list(cursor.fetchall())
 
 
 def new_dependants(change: Change) -> list[NewChildren]:

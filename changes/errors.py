@@ -165,3 +165,57 @@ class CaptureMismatch(Conflict):
     """The database recorded %(captured)s rows where %(applied)s were changed; the step was taken back."""
 
     code = "capture_mismatch"
+
+
+class BadWindow(Invalid):
+    """“%(value)s” does not fit the window. For example: %(hint)s"""
+
+    code = "bad_window"
+
+
+class BadCanary(Invalid):
+    """“%(value)s” does not fit the trial. Use %(hint)s."""
+
+    code = "bad_canary"
+
+
+class BadPace(Invalid):
+    """“%(value)s” is no pace. Use a whole number from %(least)s to %(most)s, or nothing for the usual one."""
+
+    code = "bad_pace"
+
+
+class OutsideWindow(Conflict):
+    """Change %(change_id)s may only run in its window, which opens %(opens)s. Start it then, or call it off and ask again."""
+
+    code = "outside_window"
+
+
+class ColumnsMissing(Conflict):
+    """%(entity)s no longer has what this change writes: %(missing)s. Bring the columns back as they were, or stop this change and undo what is done."""
+
+    code = "columns_missing"
+
+
+class TooMuchDrift(Conflict):
+    """%(rows)s of the %(total)s frozen rows have changed since they were frozen: more than the %(limit)s that may. Call it off and ask again."""
+
+    code = "too_much_drift"
+
+
+class NothingToRetry(Conflict):
+    """Change %(change_id)s has left no row alone that could be tried again."""
+
+    code = "nothing_to_retry"
+
+
+class RetryExists(Conflict):
+    """The rows of change %(change_id)s are already being tried again by change %(retry_id)s."""
+
+    code = "retry_exists"
+
+
+class UnknownReason(Invalid):
+    """“%(value)s” is no reason why a row was left alone. Use: %(known)s."""
+
+    code = "unknown_reason"

@@ -1,4 +1,4 @@
-"""Starting, working, stopping and finishing a change. Every step is one conditional UPDATE."""
+"""Starting, working and stopping a change. Every step is one conditional UPDATE."""
 
 from __future__ import annotations
 
@@ -6,62 +6,53 @@ import logging
 import time
 from typing import Any
 
-from celery import current_app
-from django.db import connection, transaction
-from django.db.models import Sum
+from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
-from kombu.exceptions import OperationalError as BrokerDown
 
 from access.enforcement import enforce
 from audit import registry
-from changes import drift, lanes, marking, record
+from changes import canary, chunks, drift, lanes, marking, record, schema
+from changes.clock import opens_at, refuse_closed
 from changes.digests import schema_fingerprint
-from changes.errors import ChangeNotFound, NewDependants, NotTheRequester, NotVerified, SchemaMoved, WrongState
+from changes.errors import NewDependants, NotTheRequester, NotVerified, SchemaMoved, WrongState
+from changes.finishing import UNVERIFIED, finish
 from changes.models import Change, Lane
+from changes.moving import get, move, wake
 from changes.operations import REGISTRY
-from changes.states import ACTIVE, ALLOWED, Operation, State
+from changes.states import ACTIVE, Canary, Held, State
 from changes.tables import table_of
-from changes.verification import verify
 from changes.whole import work_whole
 from foundation import context
 from foundation.actor import Actor
 from foundation.postgres.transactions import durable
 
+__all__ = [
+    "can_start",
+    "cancel",
+    "clear",
+    "discard",
+    "finish",
+    "get",
+    "move",
+    "opens_at",
+    "pause",
+    "reopen",
+    "run_inline",
+    "start",
+    "wake",
+    "work",
+]
 log = logging.getLogger(__name__)
-UNVERIFIED = "verification"
-
-
-def get(change_id: int) -> Change:
-    """A change of the current tenant. Raises ChangeNotFound."""
-    change = Change.objects.filter(pk=change_id).first()
-    if change is None:
-        raise ChangeNotFound(change_id=change_id)
-    return change
-
-
-def move(change: Change, to: State, *, seen: str | None = None, **columns: Any) -> None:
-    """Take a step of the published graph, if the change still stands where a step to `to` begins.
-
-    `seen` is the state the caller has decided on; any other one is refused then.
-
-    Raises WrongState when it does not, also when somebody else was faster.
-    """
-    sources = [state for state, targets in ALLOWED.items() if to in targets]
-    begins = [source for source in sources if seen in (None, source)]
-    moved = Change.objects.filter(pk=change.pk, state__in=begins).update(state=to, **columns)
-    if not moved:
-        now = Change.objects.filter(pk=change.pk).first()
-        raise WrongState(
-            change_id=change.pk,
-            state=now.get_state_display() if now else "?",
-            needed=", ".join(str(source.label) for source in sources),
-        )
-    change.refresh_from_db()
 
 
 def clear(change: Change, *, by: str) -> None:
-    """The change may start. The database asks for the votes itself when any part is over its threshold."""
-    move(change, State.CLEARED, cleared_at=Now())
+    """The change may start. The database asks for the votes itself when any part is over its threshold.
+
+    A change that went back to voting because of its drift is cleared with that drift.
+    """
+    accepted: dict[str, Any] = {"drift_accepted": int(change.drift["rows"])} if by == "ticket" and change.drift else {}
+    move(change, State.CLEARED, cleared_at=Now(), **accepted)
     record.note(change, "change.cleared", by=by)
 
 
@@ -75,36 +66,89 @@ def can_start(change: Change) -> bool:
 def start(change_id: int, *, actor: Actor) -> Change:
     """Start a cleared change, or go on with a paused or failed one; workers are woken after the commit.
 
-    Raises WrongState, NotVerified, NewDependants, SchemaMoved.
+    Raises WrongState, NotVerified, OutsideWindow, NewDependants, SchemaMoved, ColumnsMissing, TooMuchDrift.
     """
     change = get(change_id)
     enforce(actor, "change.start", f"C-{change.pk}")
     if change.state == State.FAILED and not can_start(change):
         raise NotVerified(change_id=change.pk)
+    before = change.state
+    if before in (State.CLEARED, State.PAUSED, State.FAILED):
+        refuse_closed(change)
     with durable():
-        _same_schema(change)
         _no_new_dependants(change)
-        before = change.state
-        since = {"started_at": Now(), "started_by": actor.name} if before == State.CLEARED else {}
-        move(change, State.RUNNING, seen=before, error="", **since)
         if before == State.CLEARED:
-            lanes.open_lanes(change)
-            marking.before_run(change)
-        elif before == State.FAILED:
-            Lane.objects.filter(change_id=change.pk, state=Lane.State.FAILED).update(
-                state=Lane.State.OPEN, attempts=0, worker="", limit=0
-            )
+            _begin(change, actor)
+        else:
+            _go_on(change)
         record.note(change, "change.resumed" if before == State.PAUSED else "change.started", rows=change.rows_total)
         transaction.on_commit(lambda: wake(change))
     return change
 
 
+def _begin(change: Change, actor: Actor) -> None:
+    _same_schema(change)
+    found = drift.measure(change)
+    drift.refuse_over(change, found)
+    move(
+        change,
+        State.RUNNING,
+        seen=State.CLEARED,
+        error="",
+        started_at=Now(),
+        started_by=actor.name,
+        resumed_at=Now(),
+        schema_seen=schema.columns_of(change),
+        drift=found.as_json(),
+        canary=Canary.TRYING if change.options.get("canary") else "",
+    )
+    lanes.open_lanes(change)
+    marking.before_run(change)
+
+
+def _go_on(change: Change) -> None:
+    """From where it stood. That a person lets it go on settles what it was held for."""
+    before, held = change.state, change.held
+    columns: dict[str, Any] = {"schema_seen": schema.accept(change)} if change.schema_seen else {}
+    if held == Held.SCHEMA:
+        drift.refuse_over(change, drift.measure(change, ahead=True))
+    if held == Held.CANARY:
+        columns["canary"] = Canary.PASSED
+    move(change, State.RUNNING, seen=before, error="", held="", held_facts={}, resumed_at=Now(), **columns)
+    mine = Lane.objects.filter(change_id=change.pk)
+    mine.filter(state=Lane.State.OPEN).update(waiting=None, waiting_since=None, not_before=None)
+    if before == State.FAILED:
+        mine.filter(state=Lane.State.FAILED).update(
+            state=Lane.State.OPEN, attempts=0, worker="", limit=0, waiting=None, waiting_since=None, not_before=None
+        )
+
+
+def reopen(change: Change) -> bool:
+    """Let a change go on that its window held, now that it is open. Return whether this caller did it."""
+    try:
+        with durable():
+            columns = {"held": "", "held_facts": {}, "resumed_at": Now()}
+            move(change, State.RUNNING, seen=State.PAUSED, where=Q(held=Held.WINDOW), **columns)
+            record.note(change, "change.reopened")
+            transaction.on_commit(lambda: wake(change))
+    except WrongState:
+        return False
+    return True
+
+
 def pause(change_id: int, *, actor: Actor) -> Change:
-    """Hold a running change after the chunks in work; `start` lets it go on, `cancel` ends it. Raises WrongState."""
+    """Hold a running change after the chunks in work; `start` lets it go on, `cancel` ends it. Raises WrongState.
+
+    One that its window holds does not go on by itself then.
+    """
     change = get(change_id)
     enforce(actor, "change.pause", f"C-{change.pk}")
     with durable():
-        move(change, State.PAUSED)
+        by_window = Change.objects.filter(pk=change.pk, state=State.PAUSED, held=Held.WINDOW)
+        if by_window.update(held=Held.PERSON, held_facts={}):
+            change.refresh_from_db()
+        else:
+            move(change, State.PAUSED, held=Held.PERSON, held_facts={})
         record.note(change, "change.paused")
     return change
 
@@ -132,20 +176,11 @@ def cancel(change_id: int, *, actor: Actor) -> Change:
     change = get(change_id)
     enforce(actor, "change.cancel", f"C-{change.pk}")
     with durable():
-        move(change, State.CANCELLING)
+        move(change, State.CANCELLING, held="", held_facts={})
+        Lane.objects.filter(change_id=change.pk, state=Lane.State.OPEN).update(not_before=None)
         record.note(change, "change.cancelled")
         transaction.on_commit(lambda: wake(change))
     return change
-
-
-def wake(change: Change) -> None:
-    """Tell workers to look. A broker that does not answer is no failure: the sweeper looks anyway."""
-    for _ in range(max(1, lanes.claimable(change))):
-        try:
-            current_app.send_task("changes.work", args=[change.pk, change.tenant_id])
-        except (BrokerDown, OSError):
-            log.warning("broker does not answer; the sweeper will pick up change %s", change.pk)
-            return
 
 
 def work(change_id: int, *, worker: str, budget_s: float = 20.0) -> bool:
@@ -160,12 +195,15 @@ def work(change_id: int, *, worker: str, budget_s: float = 20.0) -> bool:
     until = time.monotonic() + budget_s
     if REGISTRY[change.operation].whole:
         with context.inside(actor=_requester(change), change_id=change.pk, reason=change.reason):
-            work_whole(change, worker, finish, _fail)
+            work_whole(change, worker)
         return False
     with context.inside(actor=_requester(change), change_id=change.pk, reason=change.reason):
         while time.monotonic() < until:
             held = lanes.claim(change, worker)
             if held is None:
+                canary.step(change)
+                if lanes.claimable(change):
+                    continue
                 finish(change)
                 return False
             _work_lane(change, held, until)
@@ -177,7 +215,7 @@ def work(change_id: int, *, worker: str, budget_s: float = 20.0) -> bool:
 def run_inline(change: Change) -> None:
     """Do the whole change inside the caller's transaction; an error takes everything back."""
     while (held := lanes.claim(change, "inline")) is not None:
-        while lanes.advance(change, held, inline=True):
+        while chunks.advance(change, held, inline=True):
             pass
     finish(change)
     change.refresh_from_db()
@@ -185,64 +223,12 @@ def run_inline(change: Change) -> None:
 
 def _work_lane(change: Change, held: lanes.Claim, until: float) -> None:
     try:
-        while lanes.advance(change, held):
+        while chunks.advance(change, held):
             if time.monotonic() >= until:
                 lanes.release(held)
                 return
-    except lanes.LaneLost:
+    except chunks.LaneLost:
         log.info("lane %s of change %s went to another worker", held.lane_id, change.pk)
-
-
-def finish(change: Change) -> bool:
-    """End the change when no lane is open: verified, stopped or failed. One caller wins; return whether it ended."""
-    with durable(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT state FROM changes_change WHERE tenant_id = %s AND id = %s AND state = ANY(%s) FOR UPDATE",
-            [change.tenant_id, change.pk, list(ACTIVE)],
-        )
-        row = cursor.fetchone()
-        if row is None:
-            return True
-        if lanes.unfinished(change):
-            return False
-        _end(change, State(row[0]))
-    return True
-
-
-def _end(change: Change, state: State) -> None:
-    sums = Lane.objects.filter(change_id=change.pk).aggregate(applied=Sum("applied"), skipped=Sum("skipped"))
-    columns: dict[str, Any] = {
-        "applied": sums["applied"] or 0,
-        "skipped": sums["skipped"] or 0,
-        "finished_at": Now(),
-    }
-    failed = Lane.objects.filter(change_id=change.pk, state=Lane.State.FAILED).first()
-    stopped = Lane.objects.filter(change_id=change.pk, state=Lane.State.STOPPED).exists()
-    if failed is not None:
-        move(change, State.FAILED, error=failed.error, **columns)
-        record.note(change, "change.failed", rows=change.applied, error=failed.error)
-        return
-    verification = verify(change, columns["applied"])
-    if not verification["equal"]:
-        move(change, State.FAILED, error=UNVERIFIED, verification=verification, **columns)
-        record.note(change, "change.failed", rows=change.applied, **verification)
-        return
-    ended = State.CANCELLED if state == State.CANCELLING and stopped else State.DONE
-    move(change, ended, verification=verification, **columns)
-    record.note(change, f"change.{ended}", rows=change.applied, **verification)
-    if ended == State.DONE and change.operation == Operation.ROLLBACK:
-        record.note(change, "ROLLED_BACK", rows=change.applied, **_went_back_to(change))
-
-
-def _went_back_to(change: Change) -> dict[str, Any]:
-    return {name: change.options[name] for name in ("snapshot", "at", "entities") if name in change.options}
-
-
-def _fail(change: Change, error: str) -> None:
-    """End a change that cannot go on; a person looks, and lets it go on or undoes it."""
-    with durable():
-        move(change, State.FAILED, error=error, finished_at=Now())
-        record.note(change, "change.failed", rows=0, error=error)
 
 
 def _requester(change: Change) -> Actor:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from audit.fields import XidField
-from changes.states import UNFINISHED, Effect, SkipReason, State
+from changes.states import UNFINISHED, Canary, Effect, Held, SkipReason, State
 
 # The application never removes what the engine keeps.
 KEPT = frozenset({"SELECT", "INSERT", "UPDATE"})
@@ -63,6 +63,9 @@ class Change(models.Model):
     undo_of = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="undos", db_constraint=False
     )
+    retry_of = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="retries", db_constraint=False
+    )
     channel = models.CharField(max_length=20, default="shell")
     created_at = models.DateTimeField(_("asked"), db_default=Now())
     frozen_at = models.DateTimeField(null=True)
@@ -74,6 +77,16 @@ class Change(models.Model):
     skipped = models.BigIntegerField(default=0)
     verification = models.JSONField(null=True)
     error = models.TextField(blank=True)
+    held = models.CharField(max_length=16, choices=Held.choices, blank=True, default="", db_default="")
+    held_facts = models.JSONField(default=dict, db_default={})
+    resumed_at = models.DateTimeField(null=True)
+    chunk_rows = models.IntegerField(null=True)
+    rows_per_second = models.IntegerField(null=True)
+    canary = models.CharField(max_length=16, choices=Canary.choices, blank=True, default="", db_default="")
+    canary_until = models.DateTimeField(null=True)
+    schema_seen = models.JSONField(default=dict, db_default={})
+    drift = models.JSONField(null=True)
+    drift_accepted = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = _("change")
@@ -96,11 +109,23 @@ class Change(models.Model):
                 & Q(state__in=[State.FROZEN, State.WAITING, State.CLEARED, *UNFINISHED]),
                 name="changes_change_one_open_undo",
             ),
+            models.UniqueConstraint(
+                fields=["tenant_id", "retry_of"],
+                condition=Q(retry_of__isnull=False)
+                & Q(state__in=[State.FROZEN, State.WAITING, State.CLEARED, *UNFINISHED]),
+                name="changes_change_one_open_retry",
+            ),
             TenantKey(name="changes_change_tenant_key"),
             TenantPolicy(name="changes_change_tenant_policy"),
             TenantForeignKey(
                 name="changes_change_undo_tenant_fk",
                 column="undo_of_id",
+                target="changes_change",
+                target_column="id",
+            ),
+            TenantForeignKey(
+                name="changes_change_retry_tenant_fk",
+                column="retry_of_id",
                 target="changes_change",
                 target_column="id",
             ),
@@ -171,7 +196,11 @@ class FrozenRow(models.Model):
 
 
 class Lane(models.Model):
-    """A range of one part that one worker at a time works off. The fence rises with every claim."""
+    """A range of one part that one worker at a time works off. The fence rises with every claim.
+
+    `limit` is the size of its next chunk, 0 while it has no measure; `held_ms` how long the last one held its row
+    locks. `waiting` says for what it waits, and nobody claims it before `not_before`.
+    """
 
     app_privileges = KEPT
 
@@ -200,6 +229,12 @@ class Lane(models.Model):
     heartbeat_at = models.DateTimeField(null=True)
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
     error = models.TextField(blank=True)
+    canary = models.BooleanField(default=False, db_default=False)
+    taken_back = models.BigIntegerField(default=0, db_default=0)
+    held_ms = models.IntegerField(default=0, db_default=0)
+    waiting = models.JSONField(null=True)
+    waiting_since = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("lane")

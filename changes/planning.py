@@ -9,6 +9,7 @@ from typing import Any
 from django.db import OperationalError, connection, transaction
 
 from audit.entity import SoftDeleted
+from changes import retrying
 from changes.digests import change_digest, schema_fingerprint
 from changes.errors import EmptySelection, NothingDiffers
 from changes.models import Change, ChangePart
@@ -72,7 +73,7 @@ def preview(
 def freeze_rows(change: Change, selection: Selection | None, cascade_also: frozenset[str]) -> Plan:
     """Freeze the rows of a saved change; the caller holds the consistent transaction."""
     kind = REGISTRY[change.operation]
-    plan = kind.freeze(change, selection, cascade_also)
+    plan = retrying.freeze(change) if change.retry_of_id else kind.freeze(change, selection, cascade_also)
     if selection is not None:
         plan.keys = _key_report(change.operation, selection, plan)
         plan.table_rows = _table_rows(selection) if selection.keys is None else 0

@@ -30,11 +30,13 @@ ALLOWED: dict[State, frozenset[State]] = {
     State.FROZEN: frozenset({State.WAITING, State.CLEARED, State.REFUSED}),
     # waiting -> cleared: enough other persons agreed; -> refused: rejected, withdrawn, expired
     State.WAITING: frozenset({State.CLEARED, State.REFUSED}),
-    # cleared -> running: a person started it; -> refused: called off before it began
-    State.CLEARED: frozenset({State.RUNNING, State.REFUSED}),
-    # running -> done: verified; -> paused, cancelling: somebody held or stopped it; -> failed: it cannot go on by itself
+    # cleared -> running: a person started it; -> refused: called off before it began; -> waiting: so many rows
+    # have changed since that people vote on it once more
+    State.CLEARED: frozenset({State.RUNNING, State.REFUSED, State.WAITING}),
+    # running -> done: verified; -> paused: somebody held it, or it holds itself (`Held`); -> cancelling: somebody
+    # stopped it, or its trial is taken back; -> failed: it cannot go on by itself
     State.RUNNING: frozenset({State.DONE, State.PAUSED, State.CANCELLING, State.FAILED}),
-    # paused -> running: somebody lets it go on; -> cancelling: somebody stops it for good
+    # paused -> running: somebody lets it go on, or its window opens; -> cancelling: somebody stops it for good
     State.PAUSED: frozenset({State.RUNNING, State.CANCELLING}),
     # cancelling -> cancelled: the last chunk ended; -> done: it had ended before
     State.CANCELLING: frozenset({State.CANCELLED, State.DONE, State.FAILED}),
@@ -49,6 +51,24 @@ ALLOWED: dict[State, frozenset[State]] = {
 ACTIVE = (State.RUNNING, State.CANCELLING)
 UNFINISHED = (*ACTIVE, State.PAUSED)
 UNDOABLE = (State.DONE, State.CANCELLED, State.FAILED)
+
+
+class Held(TextChoices):
+    """Why a change is paused. What a window holds goes on by itself; everything else asks a person."""
+
+    PERSON = "person", _("paused by a person")
+    WINDOW = "window", _("outside of its window")
+    SCHEMA = "schema_moved", _("its table has changed")
+    CANARY = "canary", _("its trial needs a look")
+
+
+class Canary(TextChoices):
+    """How far the trial of a change is."""
+
+    TRYING = "trying", _("trying")
+    WATCHING = "watching", _("watching")
+    PASSED = "passed", _("passed")
+    TAKING_BACK = "taking_back", _("being taken back")
 
 
 class Operation(TextChoices):
@@ -81,3 +101,5 @@ class SkipReason(TextChoices):
     DEPENDANTS = "dependants", _("other rows hang on it")
     COLUMN = "column_gone", _("the column is no longer there")
     ERROR = "error", _("refused by the database")
+    RECREATED = "recreated", _("deleted and added again since it was frozen")
+    TAKEN_BACK = "taken_back", _("changed as a trial and taken back")

@@ -12,7 +12,8 @@ from django.db import IntegrityError, connection
 from access.enforcement import enforce
 from audit import registry
 from audit.entity import SoftDeleted
-from changes import drafts, record
+from changes import canary as canaries
+from changes import drafts, record, windows
 from changes.errors import (
     ChangeNotFound,
     NothingToUndo,
@@ -62,10 +63,11 @@ def prepare(
     undo_of: int | None = None,
     draft_id: int | None = None,
     options: Mapping[str, Any] | None = None,
+    **how: dict[str, Any] | None,
 ) -> Prepared:
     """Read and check a request. Raises NotAllowed or an Invalid that names the field.
 
-    `options` is what the operation takes besides the selection, see its `read_options`.
+    `options` is what the operation takes besides the selection, see its `read_options`; `how`: window, canary.
     """
     model = registry.entity(entity) if isinstance(entity, str) else entity
     _allow(actor, operation, model)
@@ -83,7 +85,7 @@ def prepare(
         title=_clean(title)[:200],
         reason=said[:4000],
         selection=selection if isinstance(selection, dict) else drafts.as_json(chosen),
-        options={"cascade_also": sorted(also), **asked},
+        options={"cascade_also": sorted(also), **asked, **_when_and_how(**how)},
         request_key=request_key,
         undo_of_id=undo_of,
     )
@@ -182,6 +184,12 @@ def _selection(operation: str, selection: Any, model: type[SoftDeleted]) -> Sele
     if not REGISTRY[operation].needs_selection:
         return None
     return selection if isinstance(selection, Selection) else Selection.parse(selection, model)
+
+
+def _when_and_how(*, window: dict[str, Any] | None = None, canary: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The window and the trial, as read and kept: part of what is frozen and approved."""
+    wanted = {"window": windows.parse(window), "canary": canaries.parse(canary)}
+    return {name: value.as_json() for name, value in wanted.items() if value is not None}
 
 
 def _clean(text: str) -> str:

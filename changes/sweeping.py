@@ -1,4 +1,4 @@
-"""The sweeper: wakes every change that should be moving and is not. Needs no memory of its own."""
+"""The sweeper: wakes every change that should be moving and is not, opens windows, ends trials. Needs no memory of its own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import time
 from django.db.models.functions import Now
 
 from access.models import Tenant
-from changes import execution, lanes
+from changes import canary, clock, execution, lanes
 from changes.models import Change, Heartbeat
-from changes.states import ACTIVE
+from changes.states import ACTIVE, Held, State
 from foundation.actor import Actor
 from foundation.context import acting
 
@@ -17,9 +17,17 @@ SCHEDULER = "scheduler"
 
 
 def stalled() -> list[Change]:
-    """Active changes of the current tenant with a lane nobody works on, or with nothing left but the end."""
+    """Active changes of the current tenant with a lane nobody works on, a trial to judge, or nothing left but the end."""
     active = Change.objects.filter(state__in=ACTIVE).order_by("pk")
-    return [change for change in active if lanes.claimable(change) or not lanes.unfinished(change)]
+    return [
+        change for change in active if lanes.claimable(change) or canary.due(change) or not lanes.unfinished(change)
+    ]
+
+
+def reopen() -> int:
+    """Let changes of the current tenant go on whose window has opened; return how many."""
+    held = Change.objects.filter(state=State.PAUSED, held=Held.WINDOW).order_by("pk")
+    return sum(clock.is_open(change) and execution.reopen(change) for change in held)
 
 
 def sweep() -> int:
@@ -28,6 +36,7 @@ def sweep() -> int:
     woken = 0
     for tenant_id in Tenant.objects.values_list("pk", flat=True):
         with acting(Actor.service(SCHEDULER, tenant_id=tenant_id), channel="task"):
+            reopen()
             for change in stalled():
                 execution.wake(change)
                 woken += 1

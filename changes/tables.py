@@ -86,6 +86,14 @@ class Table:
             return "NULL::jsonb"
         return "jsonb_build_array(" + ", ".join(f"{alias}.{quote(column)}::text" for column, _ in self.key) + ")"
 
+    def recreated(self, frozen: str = "r") -> str:
+        """A row with the frozen one's key was removed after the snapshot %(snapshot)s: if there is one, it is another."""
+        mine = self.match("h", frozen)
+        return (
+            f"EXISTS (SELECT FROM {self.history} h WHERE {mine} AND {self.tenant('h')} AND h.history_type = '-' "
+            "AND NOT pg_visible_in_snapshot(h.xid, %(snapshot)s::pg_snapshot))"
+        )
+
     def order(self, alias: str = "o") -> str:
         """Key order, in which rows are frozen, locked and changed."""
         return ", ".join(f"{alias}.{quote(column)}" for column, _ in self.key)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 
 from django.db import DatabaseError, connection
 
-from changes import lanes
+from changes import chunks, lanes
 from changes.errors import CaptureMismatch, ConflictsFound
+from changes.finishing import fail, finish
 from changes.models import Change
 from changes.states import ACTIVE
 from foundation.postgres.transactions import durable
@@ -26,13 +26,11 @@ PATIENCE = (
 )
 
 
-def work_whole(
-    change: Change, worker: str, finish: Callable[[Change], bool], fail: Callable[[Change, str], None]
-) -> None:
+def work_whole(change: Change, worker: str) -> None:
     """Do all of a change in one transaction, or nothing of it and say why."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            _all_of_it(change, worker, finish)
+            _all_of_it(change, worker)
         except (DatabaseError, CaptureMismatch, ConflictsFound) as error:
             passing = getattr(error.__cause__, "sqlstate", "") in PASSING
             if not passing or attempt == ATTEMPTS:
@@ -43,7 +41,7 @@ def work_whole(
             return
 
 
-def _all_of_it(change: Change, worker: str, finish: Callable[[Change], bool]) -> None:
+def _all_of_it(change: Change, worker: str) -> None:
     with durable(), connection.cursor() as cursor:
         cursor.execute(PATIENCE)
         cursor.execute(
@@ -53,6 +51,6 @@ def _all_of_it(change: Change, worker: str, finish: Callable[[Change], bool]) ->
         if cursor.fetchone() is None:
             return
         while (held := lanes.claim(change, worker)) is not None:
-            while lanes.advance(change, held, inline=True):
+            while chunks.advance(change, held, inline=True):
                 pass
         finish(change)

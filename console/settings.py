@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "console.middleware.problems.ProblemMiddleware",
+    "console.middleware.latency.LatencyMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -243,6 +244,20 @@ CELERY_BEAT_SCHEDULE = {
 CUSTODY_DEMO_PASSWORD = os.environ.get("CUSTODY_DEMO_PASSWORD", "")
 CUSTODY_CHUNK_ROWS = _number("CUSTODY_CHUNK_ROWS", 10_000, 1)
 CUSTODY_LANES = _number("CUSTODY_LANES", 2, 1)
+# A run waits for others while one of these is exceeded (0 turns it off): see changes.throttling.
+CUSTODY_THROTTLE_REPLICA_LAG = _number("CUSTODY_THROTTLE_REPLICA_LAG", 15, 0)
+CUSTODY_THROTTLE_LOCK_WAIT = _number("CUSTODY_THROTTLE_LOCK_WAIT", 30, 0)
+CUSTODY_THROTTLE_WAL = _number("CUSTODY_THROTTLE_WAL", 256, 0)
+CUSTODY_THROTTLE_MAINTENANCE = _number("CUSTODY_THROTTLE_MAINTENANCE", 1, 0)
+CUSTODY_THROTTLE_API = _number("CUSTODY_THROTTLE_API", 1_000, 0)
+CUSTODY_THROTTLE_PATIENCE = _number("CUSTODY_THROTTLE_PATIENCE", 60, 0)
+CUSTODY_LOCK_PATIENCE = _number("CUSTODY_LOCK_PATIENCE", 600, 0)
+CUSTODY_THROTTLES = ["console.latency.signal"]
+# A change does not start when more of its frozen rows have changed: a share in percent, and at least so many rows.
+CUSTODY_DRIFT_PERCENT = _number("CUSTODY_DRIFT_PERCENT", 1, 0)
+CUSTODY_DRIFT_ROWS = _number("CUSTODY_DRIFT_ROWS", 10, 0)
+# A trial has gone wrong when more than this percentage of its rows was left alone.
+CUSTODY_CANARY_SKIPPED = _number("CUSTODY_CANARY_SKIPPED", 5, 0)
 # The one door every ORM delete of an entity goes through.
 CUSTODY_DELETE_DOOR = "approvals.doors.delete_selection"
 # Kinds of a project's own operations, as import paths: "shop.operations.KIND".
@@ -270,6 +285,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "Held": "changes.states.Held",
+        "Canary": "changes.states.Canary",
         "ChangeState": "changes.states.State",
         "TicketState": "approvals.models.Ticket.State",
         "Operation": "changes.states.Operation",

@@ -68,7 +68,7 @@ def undo(change: Change, actor: Actor, *voters: Actor) -> Change:
 
 def one_chunk(change: Change, *, worker: str = "test") -> None:
     """Do exactly one chunk of the change's next lane, and give the lane back."""
-    from changes import lanes
+    from changes import chunks, lanes
 
     with acting(Actor.service("worker", tenant_id=change.tenant_id), channel="task"):
         from foundation import context
@@ -76,7 +76,7 @@ def one_chunk(change: Change, *, worker: str = "test") -> None:
         with context.inside(change_id=change.pk, reason=change.reason):
             held = lanes.claim(change, worker)
             assert held is not None, "no lane is free"
-            lanes.advance(change, held)
+            chunks.advance(change, held)
             lanes.release(held)
 
 

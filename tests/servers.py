@@ -70,6 +70,11 @@ class Servers:
             "DJANGO_SETTINGS_MODULE": "console.settings",
             "BROKER_URL": "memory://",
             "REDIS_URL": "",
+            # Tests share one server: what others do there must not slow a run. The tests of the signals turn them on.
+            "CUSTODY_THROTTLE_REPLICA_LAG": "0",
+            "CUSTODY_THROTTLE_LOCK_WAIT": "0",
+            "CUSTODY_THROTTLE_WAL": "0",
+            "CUSTODY_THROTTLE_MAINTENANCE": "0",
         }
 
     def ensure_template(self) -> None:

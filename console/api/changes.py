@@ -109,6 +109,8 @@ class ChangeList(ApiView):
             engine.ReasonMissing,
             engine.ProtectedRows,
             engine.RequestKeyReused,
+            engine.BadWindow,
+            engine.BadCanary,
             NotAPerson,
             BadParameter,
         ),
@@ -129,6 +131,8 @@ class ChangeList(ApiView):
                 title=sent["title"],
                 cascade_also=_relations(model, sent["cascade_also"]),
                 request_key=IdempotencyKey.of(request),
+                window=sent["window"],
+                canary=sent["canary"],
             )
         )
 
@@ -206,7 +210,19 @@ def _links(change: Change) -> dict[str, str | None]:
     ticket = ChangeShown().get_ticket(change)
     own = {
         name: reverse(f"api:change-{name.replace('_', '-')}", args=[change.pk])
-        for name in ("rows", "skipped", "start", "discard", "pause", "cancel", "undo", "undo_preview", "drift")
+        for name in (
+            "rows",
+            "skipped",
+            "start",
+            "discard",
+            "pause",
+            "tune",
+            "retry",
+            "cancel",
+            "undo",
+            "undo_preview",
+            "drift",
+        )
     }
     return {
         "self": reverse("api:change", args=[change.pk]),

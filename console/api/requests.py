@@ -29,6 +29,19 @@ class ChangeRequest(Body):
         help_text="Protecting relations (`app.model.field`) whose rows go along.",
     )
 
+    window = Selected(
+        required=False,
+        default=None,
+        allow_null=True,
+        help_text="When it may run: `days` (mon … sun), `from`, `to`, `zone`; or `not_before`, `not_after`; or both.",
+    )
+    canary = Selected(
+        required=False,
+        default=None,
+        allow_null=True,
+        help_text="A trial first: `percent` (1), `watch_s` (60), `on_trouble` (`go_on`, `pause`, `take_back`).",
+    )
+
 
 class PreviewRequest(Body):
     entity = Text(max_length=160)
@@ -39,6 +52,25 @@ class PreviewRequest(Body):
 
 class ReasonRequest(Body):
     reason = Text(required=False, default="", max_length=4000, help_text="Why, in at least 10 characters.")
+
+
+class TuneRequest(Body):
+    chunk_rows = serializers.IntegerField(
+        required=False, default=None, allow_null=True, help_text="Most rows of a chunk; null for the usual."
+    )
+    rows_per_second = serializers.IntegerField(
+        required=False, default=None, allow_null=True, help_text="Of all workers together; null for as fast as it goes."
+    )
+
+
+class RetryRequest(ReasonRequest):
+    reasons = serializers.ListField(
+        child=Text(max_length=32),
+        required=False,
+        default=list,
+        max_length=20,
+        help_text="Rows left alone for these reasons; `error` when none is named.",
+    )
 
 
 class VoteRequest(Body):

@@ -9,9 +9,9 @@ from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals import gate
-from approvals.errors import NotAPerson
-from changes import drift, execution
+from approvals import gate, starting
+from approvals.errors import BackToVoting, NotAPerson
+from changes import drift, execution, pacing
 from changes import errors as engine
 from changes.models import Change, FrozenRow, SkippedRow
 from changes.undoing import preview_undo
@@ -21,7 +21,7 @@ from console.api.changes import IdempotencyKey, asked, open_change, whole
 from console.api.describing import IDEMPOTENCY, operation
 from console.api.errors import BadParameter
 from console.api.fields import Body, read
-from console.api.requests import ReasonRequest
+from console.api.requests import ReasonRequest, RetryRequest, TuneRequest
 from console.api.serializers import ChangeWhole, DriftShown, FrozenRowShown, SkippedRowShown, UndoPreviewShown
 
 Verb = Callable[..., Change]
@@ -44,11 +44,15 @@ class ChangeStart(ApiView):
             engine.NotVerified,
             engine.NewDependants,
             engine.SchemaMoved,
+            engine.ColumnsMissing,
+            engine.OutsideWindow,
+            engine.TooMuchDrift,
+            BackToVoting,
         ),
         tag="changes",
     )
     def post(self, request: Request, change_id: int) -> Response:
-        return _step(self, request, change_id, execution.start)
+        return _step(self, request, change_id, starting.start)
 
 
 class ChangeDiscard(ApiView):
@@ -76,6 +80,51 @@ class ChangePause(ApiView):
     )
     def post(self, request: Request, change_id: int) -> Response:
         return _step(self, request, change_id, execution.pause)
+
+
+class ChangeTune(ApiView):
+    @operation(
+        "tuneChange",
+        "Set the size of chunks and the rate; the next chunk follows them",
+        takes=TuneRequest,
+        gives=ChangeWhole,
+        errors=(engine.ChangeNotFound, engine.WrongState, engine.BadPace),
+        tag="changes",
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        sent = read(TuneRequest, request.data)
+        open_change(self, change_id)
+        pacing.tune(change_id, actor=self.actor, **sent)
+        return Response(whole(execution.get(change_id)))
+
+
+class ChangeRetry(ApiView):
+    @operation(
+        "retryChange",
+        "Ask for the rows that a change left alone to be tried once more, as a change of its own",
+        takes=RetryRequest,
+        gives=ChangeWhole,
+        status=(201, 202),
+        parameters=(IDEMPOTENCY,),
+        errors=(
+            engine.ChangeNotFound,
+            engine.WrongState,
+            engine.UnknownReason,
+            engine.NothingToRetry,
+            engine.RetryExists,
+            engine.ReasonMissing,
+            engine.EmptySelection,
+            engine.RequestKeyReused,
+            NotAPerson,
+            BadParameter,
+        ),
+        tag="changes",
+    )
+    def post(self, request: Request, change_id: int) -> Response:
+        sent = read(RetryRequest, request.data)
+        open_change(self, change_id)
+        key = IdempotencyKey.of(request)
+        return asked(gate.request_retry(change_id, actor=self.actor, request_key=key, **sent))
 
 
 class ChangeCancel(ApiView):
@@ -152,7 +201,9 @@ class ChangeDrift(ApiView):
             "rows": found.rows,
             "changed": found.changed,
             "gone": found.gone,
-            "sample": [{"entity": entity, "position": position} for entity, position in found.sample],
+            "recreated": found.recreated,
+            "limit": drift.limit(change),
+            "sample": found.sample,
             "new_dependants": drift.new_dependants(change),
         }
         return Response(DriftShown(shown).data)

@@ -10,8 +10,9 @@ from rest_framework import serializers
 
 from approvals.models import Ticket, Vote
 from audit.models import Event
+from changes import clock
 from changes.models import Change
-from changes.states import Effect, Operation, SkipReason, State
+from changes.states import Canary, Effect, Held, Operation, SkipReason, State
 
 Shown = serializers.Serializer[Any]
 
@@ -51,6 +52,7 @@ class ChangeShown(Shown):
     channel = serializers.CharField()
     ticket = serializers.SerializerMethodField()
     undo_of = serializers.IntegerField(source="undo_of_id", allow_null=True)
+    retry_of = serializers.IntegerField(source="retry_of_id", allow_null=True)
     created_at = serializers.DateTimeField()
     frozen_at = serializers.DateTimeField(allow_null=True)
     cleared_at = serializers.DateTimeField(allow_null=True)
@@ -75,16 +77,24 @@ class PartShown(Shown):
     skipped = serializers.IntegerField()
 
 
+class WaitingShown(Shown):
+    signal = serializers.CharField()
+    value = serializers.FloatField(allow_null=True, help_text="In the signal's own unit.")
+    limit = serializers.FloatField(allow_null=True)
+    since = serializers.DateTimeField()
+
+
 class ProgressShown(Shown):
     total = serializers.IntegerField()
     done = serializers.IntegerField()
     applied = serializers.IntegerField()
     skipped = serializers.IntegerField()
     percent = serializers.IntegerField()
-    rate = serializers.FloatField(allow_null=True, help_text="Rows per second.")
+    rate = serializers.FloatField(allow_null=True, help_text="Rows per second, over the last minutes.")
     eta_s = serializers.FloatField(allow_null=True)
     error = serializers.CharField()
     parts = PartShown(many=True)
+    waiting = WaitingShown(many=True, help_text="Signals it waits for.")
 
 
 class ChangeWhole(ChangeShown):
@@ -97,7 +107,25 @@ class ChangeWhole(ChangeShown):
     progress = ProgressShown()
     verification = serializers.JSONField()
     error = serializers.CharField()
+    held = serializers.ChoiceField(Held.choices, allow_blank=True, help_text="Why it is paused.")
+    held_facts = serializers.JSONField()
+    window = serializers.SerializerMethodField()
+    opens_at = serializers.SerializerMethodField(help_text="When its window opens next, while it is not open.")
+    canary = serializers.ChoiceField(Canary.choices, allow_blank=True, help_text="How far its trial is.")
+    canary_until = serializers.DateTimeField(allow_null=True)
+    chunk_rows = serializers.IntegerField(allow_null=True)
+    rows_per_second = serializers.IntegerField(allow_null=True)
+    drift = serializers.JSONField(help_text="As measured at the latest start.")
     links = serializers.DictField(child=serializers.CharField(allow_null=True))
+
+    @extend_schema_field({"type": "object", "nullable": True})
+    def get_window(self, change: Change) -> dict[str, Any] | None:
+        return change.options.get("window")
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_opens_at(self, change: Change) -> str | None:
+        opens = None if clock.is_open(change) else clock.opens_at(change)
+        return opens.isoformat() if opens else None
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_cascade_also(self, change: Change) -> list[str]:
@@ -166,12 +194,16 @@ class NewChildrenShown(Shown):
 class DriftSampleShown(Shown):
     entity = serializers.CharField()
     position = serializers.IntegerField()
+    key = serializers.CharField()
+    kind = serializers.ChoiceField(["changed", "gone", "recreated"])
 
 
 class DriftShown(Shown):
     rows = serializers.IntegerField(help_text="Frozen rows that are not as they were; they are left alone.")
     changed = serializers.IntegerField()
     gone = serializers.IntegerField()
+    recreated = serializers.IntegerField(help_text="Removed and added again, perhaps with the same values.")
+    limit = serializers.IntegerField(help_text="More than this many, and it does not start.")
     sample = DriftSampleShown(many=True)
     new_dependants = NewChildrenShown(many=True, help_text="Rows added since; while there are any it cannot start.")
 
@@ -189,13 +221,14 @@ class TicketShown(Shown):
     required = serializers.IntegerField(help_text="Approvals needed.")  # type: ignore[assignment]
     approvals = serializers.SerializerMethodField()
     digest = serializers.CharField()
+    round = serializers.IntegerField(help_text="Votes of earlier rounds count for nothing.")
     requester = serializers.CharField(source="requester_name")
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     decided_at = serializers.DateTimeField(allow_null=True)
 
     def get_approvals(self, ticket: Ticket) -> int:
-        return sum(vote.decision == Vote.Decision.APPROVE for vote in ticket.votes.all())
+        return sum(v.round == ticket.round and v.decision == Vote.Decision.APPROVE for v in ticket.votes.all())
 
 
 class ExemptionShown(Shown):
@@ -229,6 +262,7 @@ class VoteShown(Shown):
     decision = serializers.ChoiceField(Vote.Decision.choices)
     reason = serializers.CharField()
     digest = serializers.CharField()
+    round = serializers.IntegerField()
     created_at = serializers.DateTimeField()
 
 

@@ -108,7 +108,7 @@ def waiting_for(actor: Actor) -> Any:
     """Tickets this person can decide now: pending, in time, not their own, not voted on by them."""
     if not allowed(actor, "ticket.vote") or actor.person_id is None:
         return Ticket.objects.none()
-    voted = Vote.objects.filter(ticket_id=OuterRef("pk"), person_id=actor.person_id)
+    voted = Vote.objects.filter(ticket_id=OuterRef("pk"), person_id=actor.person_id, round=OuterRef("round"))
     return _pending().exclude(requester_person_id=actor.person_id).filter(~Exists(voted))
 
 

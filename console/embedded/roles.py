@@ -31,6 +31,9 @@ def ensure_roles(admin_conninfo: str, *, owner_password: str, app_password: str,
         _ensure_role(connection, OWNER, owner_password, is_super=bool(is_super and is_super[0]))
         _ensure_role(connection, APP, app_password, is_super=bool(is_super and is_super[0]))
         _refuse_membership(connection)
+        if is_super and is_super[0]:
+            # Replica lag is shown to these only; a run waits for slow replicas.
+            connection.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(sql.Identifier(APP)))
         if not (is_super and is_super[0]):
             connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(OWNER)))
         _ensure_database(connection, database)

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from approvals import gate
+from approvals import gate, starting
 from changes import execution
 from changes.models import Change
 from changes.states import ACTIVE, State
@@ -55,7 +55,7 @@ def run(request: HttpRequest, change_id: int) -> HttpResponse:
 @require_POST
 def start(request: HttpRequest, change_id: int) -> HttpResponse:
     """Start, or go on after a failure. Workers do the rest."""
-    _step(request, change_id, execution.start, _("Started."))
+    _step(request, change_id, starting.start, _("Started."))
     return redirect(inbox.url(found(change_id)))
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from access.enforcement import allowed
-from approvals.models import Ticket
+from approvals.models import Ticket, Vote
 from audit import registry
 from audit.models import Event
 from changes import drift, execution, sampling
@@ -22,7 +22,7 @@ from changes.progress import progress
 from changes.selection import Selection
 from changes.states import UNFINISHED, State
 from console.admin import columns
-from console.pages import inbox
+from console.pages import inbox, steering
 from console.pages.labels import plural, record_url, table
 from console.pages.shell import actor_of
 from console.presenters import activity, checks, decision, fingerprint, impact, states
@@ -47,6 +47,7 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
     parts = list(change.parts.all())
     drifted = _drift(change) if change.state in (State.WAITING, State.CLEARED) else None
     code = inbox.code(change)
+    held, closed = steering.banner_of(change)
     return {
         **admin.site.each_context(request),
         "title": f"{code} {change.title}",
@@ -56,7 +57,9 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "ticket": ticket,
         "pill": states.state_pill(change.state, ticket.state if ticket else None),
         "stages": states.stages(_standing(change, ticket)),
-        "banner": banner(state=change.state, drifted=drifted.rows if drifted else 0, error=change.error),
+        "banner": banner(
+            state=change.state, drifted=drifted.rows if drifted else 0, error=change.error, held=held, closed=closed
+        ),
         "impact": impact.impact(_parts(parts), operation=change.operation, done=change.state in ENDED),
         "print": fingerprint.fingerprint(
             change.digest, drifted=drifted.rows if drifted else None, started=change.state in (*STARTED, State.REFUSED)
@@ -74,6 +77,7 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "left": _left(change) if change.skipped else None,
         "others": _others(change),
         **_buttons(change, actor),
+        **steering.steering(change, ticket, drifted, actor),
     }
 
 
@@ -104,7 +108,7 @@ def _standing(change: Change, ticket: Ticket | None) -> states.Standing:
         operation=change.operation,
         state=change.state,
         ticket=ticket.state if ticket else None,
-        approvals=sum(vote.decision == "approve" for vote in ticket.votes.all()) if ticket else 0,
+        approvals=sum(vote.decision == "approve" for vote in _votes(ticket)) if ticket else 0,
         required=ticket.required if ticket else 0,
         warnings=sum(finding["level"] == "warn" for finding in change.preflight),
         verified=change.verification.get("equal") if change.verification else None,
@@ -171,8 +175,13 @@ def _lines(change: Change) -> list[activity.Line]:
     return [asked, *(activity.line(act=e.action, who=e.operator_name, at=e.occurred_at, facts=e.facts) for e in events)]
 
 
+def _votes(ticket: Ticket) -> list[Vote]:
+    """The votes that count: those of the present round."""
+    return [vote for vote in ticket.votes.all() if vote.round == ticket.round]
+
+
 def _panel(ticket: Ticket, actor: Actor) -> decision.Panel:
-    votes = list(ticket.votes.all())
+    votes = _votes(ticket)
     return decision.panel(
         decision.TicketFacts(
             id=ticket.pk,
@@ -200,6 +209,7 @@ def _panel(ticket: Ticket, actor: Actor) -> decision.Panel:
 def run_card_of(change: Change) -> RunCard:
     """The card of a started change: three queries."""
     now = progress(change)
+    waiting, notice = steering.waiting_lines(change, now)
     return run_card(
         RunFacts(
             operation=change.operation,
@@ -216,6 +226,8 @@ def run_card_of(change: Change) -> RunCard:
                 PartFacts(name=capital(plural(part.entity)), rows=part.rows, done=part.done, order=order)
                 for order, part in enumerate(now.parts)
             ],
+            waiting=waiting,
+            notice=notice,
         )
     )
 
@@ -233,13 +245,19 @@ def _left(change: Change) -> dict[str, Any]:
 
 
 def _others(change: Change) -> list[tuple[str, str, str]]:
-    """Changes this one undoes or is undone by: (words, code, address)."""
+    """Changes this one undoes or tries again, is undone or tried again by: (words, code, address)."""
     found = []
+    if change.retry_of_id:
+        first = inbox.changes().filter(pk=change.retry_of_id).first()
+        if first is not None:
+            found.append((_("This tries again"), inbox.code(first), inbox.url(first)))
     if change.undo_of_id:
         original = inbox.changes().filter(pk=change.undo_of_id).first()
         if original is not None:
             found.append((_("This undoes"), inbox.code(original), inbox.url(original)))
     if change.state in ENDED:
+        again = inbox.changes().filter(retry_of_id=change.pk)[:5]
+        found += [(_("Tried again"), inbox.code(one), inbox.url(one)) for one in again]
         found += [
             (_("Undo"), inbox.code(one), inbox.url(one)) for one in inbox.changes().filter(undo_of_id=change.pk)[:5]
         ]

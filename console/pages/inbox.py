@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
@@ -33,7 +33,9 @@ def waiting_for(actor: Actor) -> Q:
     """What this person can move now: tickets to decide, approved changes to start. Never one's own ticket."""
     found = NOTHING
     if allowed(actor, "ticket.vote") and actor.person_id is not None:
-        voted = Vote.objects.filter(ticket__change_id=OuterRef("pk"), person_id=actor.person_id)
+        voted = Vote.objects.filter(
+            ticket__change_id=OuterRef("pk"), person_id=actor.person_id, round=OuterRef("ticket__round")
+        )
         pending = Q(state=State.WAITING, ticket__state=Ticket.State.PENDING, ticket__expires_at__gt=Now())
         found |= pending & ~Q(ticket__requester_person_id=actor.person_id) & Q(~Exists(voted))
     if allowed(actor, "change.start"):
@@ -68,7 +70,9 @@ def rows(found: Iterable[Change]) -> list[ChangeRow]:
     tickets = [change.ticket.pk for change in listed if hasattr(change, "ticket")]
     have: dict[int, int] = {}
     if tickets:
-        votes = Vote.objects.filter(ticket_id__in=tickets, decision=Vote.Decision.APPROVE).order_by()
+        votes = Vote.objects.filter(
+            ticket_id__in=tickets, decision=Vote.Decision.APPROVE, round=F("ticket__round")
+        ).order_by()
         have = dict(votes.values_list("ticket_id").annotate(n=Count("pk")))
     now = timezone.now()
     return [change_row(_facts(change, have), now=now) for change in listed]

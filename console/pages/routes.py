@@ -15,6 +15,7 @@ from console.pages import (
     rows,
     search,
     snapshots,
+    steering,
     tickets,
     wizard,
 )
@@ -38,6 +39,8 @@ PAGES: list[Route] = [
     ("changes/<int:change_id>/start/", changes.start, "change-start"),
     ("changes/<int:change_id>/discard/", changes.discard, "change-discard"),
     ("changes/<int:change_id>/pause/", changes.pause, "change-pause"),
+    ("changes/<int:change_id>/tune/", steering.tune, "change-tune"),
+    ("changes/<int:change_id>/retry/", steering.retry, "change-retry"),
     ("changes/<int:change_id>/cancel/", changes.cancel, "change-cancel"),
     ("changes/<int:change_id>/undo/", changes.undo, "change-undo"),
     ("snapshots/", snapshots.snapshot_list, "snapshots"),

@@ -23,7 +23,7 @@ from changes.selection import Selection
 from changes.states import Operation, State
 from changes.submission import REASON_LEAST
 from console.errors import status_of
-from console.pages import inbox, looking
+from console.pages import inbox, looking, running
 from console.pages.choosing import Choice, bound, from_selection, pressed, to_selection
 from console.pages.guards import require
 from console.pages.labels import plural
@@ -191,7 +191,7 @@ def why(request: HttpRequest, change_id: int) -> HttpResponse:
     draft = drafts.get(change_id, actor)
     if request.method != "POST":
         return _why_page(request, draft, {"title": draft.title, "reason": draft.reason})
-    typed = {"title": request.POST.get("title", ""), "reason": request.POST.get("reason", "")}
+    typed = {name: request.POST.get(name, "") for name in ("title", "reason", *running.FIELDS)}
     if request.POST.get("do") == "save":
         _keep_words(actor, draft, typed)
         messages.success(request, _("Saved as a draft. You find it under Tickets, Mine."))
@@ -217,6 +217,8 @@ def _ask(actor: Actor, draft: Change, typed: dict[str, str], key: uuid.UUID | No
         cascade_also=draft.options.get("cascade_also", ()),
         request_key=key,
         draft_id=draft.pk,
+        window=running.window(typed),
+        canary=running.canary(typed),
     )
 
 
@@ -239,7 +241,9 @@ def _keep_words(actor: Actor, draft: Change, typed: dict[str, str]) -> None:
 
 
 def _say(request: HttpRequest, outcome: gate.Outcome) -> None:
-    if outcome.ticket is not None:
+    if outcome.ticket is None and outcome.change.state == State.CLEARED:
+        messages.success(request, _("Frozen. Few enough rows to need no approval; start it when its window opens."))
+    elif outcome.ticket is not None:
         messages.success(request, _("Frozen. Ticket %(code)s now waits for approval.") % {"code": str(outcome.ticket)})
     else:
         messages.success(request, _("Frozen and started: few enough rows to need no approval."))
@@ -256,6 +260,7 @@ def _why_page(
         "draft": draft,
         "seen": seen,
         "typed": typed,
+        "running": running.form(typed, error),
         "least": REASON_LEAST,
         "reason_error": str(error) if error is not None and field == "reason" else "",
         "error": str(error) if error is not None and field != "reason" else "",

@@ -9,7 +9,9 @@ from console.presenters.notes import Note
 from console.presenters.words import number
 
 
-def banner(*, state: str, drifted: int, error: str) -> Note | None:
+def banner(
+    *, state: str, drifted: int, error: str, held: tuple[str, str] | None = None, closed: str = ""
+) -> Note | None:
     """What the reader has to know before anything else on the page."""
     if state == "failed" and error == "verification":
         text = _(
@@ -29,11 +31,10 @@ def banner(*, state: str, drifted: int, error: str) -> Note | None:
             "What is approved is what runs: changed rows are left alone, new rows never join. To take them along, withdraw this and ask again."
         )
         return Note("warn", "drift", title, text)
-    if state == "paused":
-        text = _(
-            "Nobody works on it until somebody lets it go on. It can also be stopped for good, and what is done undone."
-        )
-        return Note("warn", "pause", _("This change is paused."), text)
+    if state == "paused" and held is not None:
+        return Note("warn", "pause", held[0], held[1])
+    if state == "cleared" and closed:
+        return Note("acc", "time", _("Approved, and waiting for its window."), closed)
     if state == "cleared":
         return Note("acc", "play", _("Ready to start."), _("Nothing runs until somebody starts it."))
     return None

@@ -40,6 +40,8 @@ class RunFacts:
     finished_at: datetime | None = None
     error: str = ""
     parts: Sequence[PartFacts] = ()
+    waiting: Sequence[str] = ()
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ class RunCard:
     boxes: tuple[Box, ...]
     news: str
     error: str
+    waiting: tuple[str, ...] = ()
+    notice: str = ""
 
 
 def run_card(run: RunFacts) -> RunCard:
@@ -88,7 +92,9 @@ def run_card(run: RunFacts) -> RunCard:
         extras=_extras(run),
         boxes=_boxes(run),
         news=_news(run, percent),
-        error=run.error,
+        error="" if run.waiting else run.error,
+        waiting=tuple(run.waiting),
+        notice=run.notice,
     )
 
 

@@ -13,12 +13,12 @@ ROLES = ("operator", "approver", "auditor", "engineer", "administrator")
 MAY = {
     "operator": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
-        "change.discard", "change.pause", "change.cancel", "change.undo", "ticket.withdraw", "snapshot.browse",
+        "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "ticket.withdraw", "snapshot.browse",
         "snapshot.take",
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
-        "change.discard", "change.pause", "change.cancel", "change.undo", "change.rollback", "ticket.withdraw",
+        "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "change.rollback", "ticket.withdraw",
         "exemption.browse", "exemption.request", "exemption.withdraw", "snapshot.browse", "snapshot.take",
     },
     "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote", "exemption.browse",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from access.errors import NotAllowed
-from changes import execution, lanes
+from changes import chunks, execution, lanes
 from changes.errors import NewDependants, WrongState
 from changes.models import Change
 from changes.states import State
@@ -54,7 +54,7 @@ class TestPaused:
             assert held is not None
         pause(running, operator)
         with acting(Actor.service("worker", tenant_id=1)):
-            assert not lanes.advance(running, held)
+            assert not chunks.advance(running, held)
             assert list(running.lanes.values_list("worker", "state")) == [("", "open")]
 
     def test_it_goes_on_where_it_stood_and_keeps_its_start(self, paused: Change, operator: Actor) -> None:

@@ -87,8 +87,8 @@ class TestFrozen:
             "entity = 'shop.customer'",
             "rows_selected = 1",
             "rows_total = 1",
-            "requester_person_id = 99",
-            "requested_by_id = 99",
+            "requester_person_id = -1",
+            "requested_by_id = -1",
             "reason = 'another reason'",
             "title = 'another'",
             "undo_of_id = id",
@@ -96,6 +96,8 @@ class TestFrozen:
             "selection = '{}'",
             "schema_fingerprint = ''",
             "frozen_at = clock_timestamp()",
+            "retry_of_id = id",
+            "drift_accepted = 5",
         ],
     )
     def test_the_change_is_not_rewritten(self, waiting: Change, column: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from changes import execution, lanes, sweeping
+from changes import execution, lanes, moving, sweeping
 from changes.models import Change, Heartbeat, Lane
 from changes.states import State
 from foundation.actor import Actor
@@ -20,7 +20,7 @@ from tests.personas import customer, order_with_items, orders
 def messages(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Change ids of the messages that would be sent."""
     sent: list[int] = []
-    monkeypatch.setattr(execution.current_app, "send_task", lambda name, args: sent.append(args[0]))
+    monkeypatch.setattr(moving.current_app, "send_task", lambda name, args: sent.append(args[0]))
     return sent
 
 
