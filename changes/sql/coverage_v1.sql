@@ -48,7 +48,7 @@ BEGIN
 END $f$;
 
 -- The condition that no column but these differs between `before` and `changed`, bit by bit. Both hold the rows in the
--- same order, so their images are compared as a whole: a join of ten thousand rows would cost a fifth of the chunk. The
+-- same order, so their images are compared as a whole: a join of the two by key costs more than a quarter of the chunk. The
 -- keys are in it, so another order could only refuse. Generated columns follow from others. Where the table has
 -- BEFORE UPDATE row triggers of its own, what they write cannot be told from what the statement wrote, and columns
 -- are not compared.

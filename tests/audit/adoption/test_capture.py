@@ -171,19 +171,25 @@ def test_the_application_meets_the_row_limit(odd: Adoption) -> None:
 
 
 class TestGuard:
-    """The application's login is weighed on adopted tables too; a partition sums with its table."""
+    """The application's login is weighed on adopted tables too; a partition sums with its table.
+
+    It holds no rights on partitions; here it is given some, since a grant by mistake must not open the limit.
+    """
 
     @pytest.fixture
     def app(self, odd: Adoption) -> Iterator[Any]:
         """The application, under a small limit for the readings, everything taken back at the end."""
         limits = "UPDATE public.audit_governedtable SET row_limit = {} WHERE table_name = 'odd.reading'"
+        leaves = "odd.reading_2023, odd.reading_2024, odd.reading_2024_low"
         with odd.owner() as owner:
             owner.execute(limits.format(10))
+            owner.execute(f"GRANT SELECT, UPDATE ON {leaves} TO custody_app")
             try:
                 with odd.database.app() as connection, connection.transaction(force_rollback=True):
                     yield connection
             finally:
                 owner.execute(limits.format(500))
+                owner.execute(f"REVOKE ALL ON {leaves} FROM custody_app")
 
     def _update(self, app: Any, table: str, rows: int) -> int:
         chosen = f"(SELECT sensor, taken FROM {table} ORDER BY sensor, taken LIMIT {rows})"
