@@ -21,6 +21,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "change.pause": frozenset({OPERATOR, ENGINEER}),
     "change.cancel": frozenset({OPERATOR, ENGINEER}),
     "change.undo": frozenset({OPERATOR, ENGINEER}),
+    "change.purge": frozenset({ENGINEER}),
+    "archive.browse": frozenset({AUDITOR, ENGINEER}),
     "ticket.vote": frozenset({APPROVER}),
     "ticket.withdraw": frozenset({OPERATOR, ENGINEER}),
 }

@@ -17,7 +17,8 @@ from django.db.models import Max, Min
 from django.db.models.functions import Now
 
 from audit import registry
-from changes import conflicts
+from audit.errors import ArchiveDiffers, ArchiveFull
+from changes import archiving, conflicts
 from changes.effects import EFFECTS
 from changes.errors import CaptureMismatch, ConflictsFound
 from changes.models import Change, ChangePart, FrozenRow, Lane, SkippedRow
@@ -55,6 +56,10 @@ GUARDS = (
 )
 
 
+# What another try does not mend: a person has to.
+FOR_GOOD = (ConflictsFound, ArchiveFull)
+
+
 class LaneLost(Exception):
     """Another worker has claimed the lane since, or the change was paused; this one stops without a trace."""
 
@@ -70,6 +75,8 @@ class Claim:
 def open_lanes(change: Change) -> None:
     """Cut each part into ranges of about equal size."""
     for part in change.parts.filter(rows__gt=0):
+        if EFFECTS[part.effect].archived:
+            archiving.open_lane(change, part)
         wanted = settings.CUSTODY_LANES if part.rows >= SPLIT_ROWS else 1
         bounds = _bounds(change, part, wanted)
         for lo, hi, rows in bounds:
@@ -139,7 +146,7 @@ def advance(change: Change, held: Claim, *, inline: bool = False) -> bool:
     try:
         with durable():
             return _chunk(change, held, inline=inline)
-    except (DatabaseError, CaptureMismatch, ConflictsFound) as error:
+    except (DatabaseError, CaptureMismatch, ConflictsFound, ArchiveFull, ArchiveDiffers) as error:
         if inline:
             raise
         return _stumble(change, held, error)
@@ -163,14 +170,22 @@ def _chunk(change: Change, held: Claim, *, inline: bool) -> bool:
         lane.state = Lane.State.STOPPED if state == State.CANCELLING else lane.state
         lane.save(update_fields=["state"])
         return False
-    limit = lane.limit or settings.CUSTODY_CHUNK_ROWS
-    hi, rows = _next_range(change, lane, limit)
+    hi, rows = _next_range(change, lane, lane.limit or _usual(lane))
     if not rows:
         lane.state = Lane.State.DONE
         lane.save(update_fields=["state"])
         return False
-    _apply(change, lane, hi, rows)
+    if lane.kind == Lane.Kind.ARCHIVE:
+        archiving.advance(change, lane, hi)
+    else:
+        _apply(change, lane, hi, rows)
     return True
+
+
+def _usual(lane: Lane) -> int:
+    """Rows of one step of the lane where nothing went wrong before."""
+    rows: int = settings.CUSTODY_CHUNK_ROWS if lane.kind == Lane.Kind.ROWS else settings.CUSTODY_ARCHIVE_ROWS
+    return rows
 
 
 def _next_range(change: Change, lane: Lane, limit: int) -> tuple[int, int]:
@@ -279,12 +294,12 @@ def _stumble(change: Change, held: Claim, error: Exception) -> bool:
         lane = Lane.objects.select_for_update().filter(pk=held.lane_id, fence=held.fence, state=Lane.State.OPEN).first()
         if lane is None:
             raise LaneLost from error
-        limit = lane.limit or settings.CUSTODY_CHUNK_ROWS
-        if broken_row and limit == 1:
+        limit = lane.limit or _usual(lane)
+        if broken_row and limit == 1 and lane.kind == Lane.Kind.ROWS:
             _quarantine(change, lane, text)
             return True
         lane.limit = max(1, limit // 10 if broken_row else limit // 2)
-        lane.attempts += 0 if broken_row else ATTEMPTS if isinstance(error, ConflictsFound) else 1
+        lane.attempts += 0 if broken_row else ATTEMPTS if isinstance(error, FOR_GOOD) else 1
         lane.error = text
         lane.heartbeat_at = None if lane.attempts >= ATTEMPTS else lane.heartbeat_at
         lane.state = Lane.State.FAILED if lane.attempts >= ATTEMPTS else lane.state

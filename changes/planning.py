@@ -87,7 +87,7 @@ def freeze_rows(change: Change, selection: Selection | None, cascade_also: froze
 def store_plan(change: Change, plan: Plan, findings: list[Finding]) -> None:
     """Write parts, counts and digest; the change becomes frozen. Raises EmptySelection without rows."""
     if plan.rows_total == 0:
-        raise EmptySelection(field="selection")
+        raise plan.empty or EmptySelection(field="selection")
     _store_parts(change, plan)
     change.snapshot = plan.snapshot
     change.schema_fingerprint = plan.schema_fingerprint

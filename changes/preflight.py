@@ -86,4 +86,27 @@ def _conflicts(plan: Plan) -> Finding:
     return Finding("conflicts", "warn" if conflicts else "pass", "conflicts", {"rows": conflicts})
 
 
-CHECKS: tuple[Callable[[Plan], Finding], ...] = (_protected, _thresholds, _size, _whole_table, _keys, _conflicts)
+def _retention(plan: Plan) -> Finding:
+    """A purge takes what is due; a legal hold on rows or entities belongs here too."""
+    found = plan.retention
+    if found is None:
+        return Finding("retention", "pass", "no_retention")
+    facts = {
+        "rows": found.rows,
+        "due": found.due,
+        "next_due": found.next_due.isoformat() if found.next_due else None,
+        "unknown": found.unknown,
+    }
+    level = "pass" if found.due == found.rows else "warn" if found.due else "block"
+    return Finding("retention", level, "retention", facts)
+
+
+CHECKS: tuple[Callable[[Plan], Finding], ...] = (
+    _protected,
+    _thresholds,
+    _size,
+    _whole_table,
+    _keys,
+    _conflicts,
+    _retention,
+)

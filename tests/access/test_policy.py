@@ -17,10 +17,11 @@ MAY = {
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
-        "change.discard", "change.pause", "change.cancel", "change.undo", "ticket.withdraw",
+        "change.discard", "change.pause", "change.cancel", "change.undo", "change.purge", "archive.browse",
+        "ticket.withdraw",
     },
     "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote"},
-    "auditor": {"entity.browse", "history.browse", "change.browse"},
+    "auditor": {"entity.browse", "history.browse", "change.browse", "archive.browse"},
     "administrator": {"entity.browse"},
 }  # fmt: skip
 ACTIONS = sorted(set().union(*MAY.values()))
