@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from console.api import accounts, changes, docs, entities, histories, problems, rows, runs, tickets
+from console.api import accounts, archives, changes, docs, entities, histories, problems, rows, runs, tickets
 
 
 @csrf_exempt
@@ -38,6 +38,7 @@ V1 = [
     path("tickets/<int:ticket_id>/votes/", tickets.TicketVotes.as_view(), name="ticket-votes"),
     path("tickets/<int:ticket_id>/withdraw/", tickets.TicketWithdraw.as_view(), name="ticket-withdraw"),
     path("events/", histories.EventList.as_view(), name="events"),
+    path("archives/", archives.ArchiveList.as_view(), name="archives"),
     path("me/", accounts.Me.as_view(), name="me"),
     path("tokens/", accounts.Tokens.as_view(), name="tokens"),
     path("tokens/mine/", accounts.TokenRevoke.as_view(), name="token-mine"),

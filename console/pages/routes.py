@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from console.pages import changes, gallery, history, overview, rows, search, tickets, wizard
+from console.pages import archives, changes, gallery, history, overview, rows, search, tickets, wizard
 
 Route = tuple[str, Callable[..., Any], str]
 
@@ -29,6 +29,8 @@ PAGES: list[Route] = [
     ("changes/<int:change_id>/cancel/", changes.cancel, "change-cancel"),
     ("changes/<int:change_id>/undo/", changes.undo, "change-undo"),
     ("history/<str:label>/<path:key>/", history.record, "history"),
+    ("archive/", archives.archive_list, "archives"),
+    ("archive/<int:archive_id>/verify/", archives.examine, "archive-verify"),
     ("rows/<str:label>/", rows.rows, "rows"),
     ("rows/<str:label>/<path:key>/", rows.row, "row"),
 ]
