@@ -36,6 +36,14 @@ def command(*words: Any) -> str:
     return out.getvalue()
 
 
+def noted(actor: Actor) -> str:
+    """What the event about the examination says."""
+    with acting(actor):
+        event = Event.objects.get(action="archive.examined")
+    assert event.facts is not None
+    return str(event.facts["found"])
+
+
 def spoil(archive: Path, how: str) -> str:
     path = next(archive.rglob("*.parquet"))
     if how == "missing":
@@ -45,19 +53,21 @@ def spoil(archive: Path, how: str) -> str:
     return how
 
 
-def test_a_sound_file_is_listed_and_verified(purged: Change) -> None:
+def test_a_sound_file_is_listed_and_verified(purged: Change, engineer: Actor) -> None:
     assert f"{purged.pk}/part-0.parquet  3 rows" in command("list", "--entity", "shop.behaviourlog")
     assert command("verify", "--change", purged.pk).startswith("sound")
     assert command("list", "--change", purged.pk + 1) == ""
-    assert Event.objects.get(action="archive.examined").facts["found"] == "sound"
+    assert noted(engineer) == "sound"
 
 
 @pytest.mark.parametrize("how", ["missing", "changed"])
-def test_a_file_that_is_not_what_it_was_ends_the_command(purged: Change, archive: Path, how: str) -> None:
+def test_a_file_that_is_not_what_it_was_ends_the_command(
+    purged: Change, engineer: Actor, archive: Path, how: str
+) -> None:
     spoil(archive, how)
     with pytest.raises(CommandError, match="1 of 1 files"):
         command("verify")
-    assert Event.objects.get(action="archive.examined").facts["found"] == how
+    assert noted(engineer) == how
 
 
 class TestPages:
@@ -84,7 +94,7 @@ class TestPages:
 
     def test_the_change_shows_its_cold_storage(self, purged: Change, engineer: Actor, client: Any) -> None:
         client.force_login(user_of(engineer))
-        page = client.get(reverse("admin:change", args=[purged.pk])).content.decode()
+        page = client.get(reverse("admin:change", args=[purged.pk]), follow=True).content.decode()
         assert "Written, read back and compared value by value: 3 rows." in page
         assert "removed for good" in page
 
