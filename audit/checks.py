@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
 from audit import capture, guard_checks, inspection, manifest, registry
 from audit.constraints import Capture
 from audit.inspection import Policy
-from audit.models import Event
+from audit.models import ArchiveFile, Event
 from audit.names import QualifiedName, split_table
 
 SETTINGS = {f"{name}={value}" for name, value in capture.SETTINGS.items()}
@@ -54,10 +55,12 @@ def catalog(app_configs: Any = None, databases: Sequence[str] | None = None, **k
             for model in registry.entities():
                 found += _table(cursor, model)
             found += _record(cursor, Event, has_tenant=True)
+            found += _record(cursor, ArchiveFile, has_tenant=True)
             found += _grants(cursor)
             found += _functions(cursor)
             found += _limits(cursor)
             found += guard_checks.guard(cursor)
+            found += _retention(cursor)
             found += _failures(cursor)
     return found
 
@@ -165,6 +168,16 @@ def _limits(cursor: Any) -> Iterator[CheckMessage]:
     declared = {(table, *limits) for table, limits in manifest.limits().items()}
     for table in sorted({row[0] for row in stored ^ declared}):
         yield Error(f"the row limit of {table} is not the declared one; run migrate", id="custody.E018")
+
+
+def _retention(cursor: Any) -> Iterator[CheckMessage]:
+    cursor.execute(
+        "SELECT coalesce(p.name, s.name) FROM public.audit_retentionpolicy p FULL JOIN unnest(%s::text[], %s::interval[]) "
+        "s(name, keep) ON s.name = p.name WHERE p.keep IS DISTINCT FROM s.keep ORDER BY 1",
+        [list(settings.CUSTODY_RETENTION), list(settings.CUSTODY_RETENTION.values())],
+    )
+    for (name,) in cursor.fetchall():
+        yield Error(f"the retention policy {name} is not the one of the settings; run migrate", id="custody.E020")
 
 
 def _functions(cursor: Any) -> Iterator[CheckMessage]:

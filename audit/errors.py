@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foundation.errors import Denied, Invalid, NotFound
+from foundation.errors import Conflict, Denied, Invalid, NotFound
 
 
 class UnknownEntity(NotFound):
@@ -33,3 +33,27 @@ class NoTenant(Invalid):
     """A row of %(entity)s belongs to a tenant, and none is given. Work inside foundation.context.acting(…, tenant_id=…)."""
 
     code = "no_tenant"
+
+
+class ArchivePathOutside(Invalid):
+    """“%(path)s” does not lie in the archive."""
+
+    code = "archive_path_outside"
+
+
+class ArchiveFull(Conflict):
+    """The archive cannot be written: %(cause)s. Nothing was removed. Make room under %(place)s, then start the change again."""
+
+    code = "archive_full"
+
+
+class ArchiveDiffers(Conflict):
+    """The archive of %(entity)s was read back and differs from the database at row %(row)s, column %(column)s. Nothing was removed."""
+
+    code = "archive_differs"
+
+
+class ArchiveMissing(NotFound):
+    """There is no archive file %(archive_id)s."""
+
+    code = "archive_missing"

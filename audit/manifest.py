@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connections, transaction
 
 from audit import registry
@@ -24,6 +25,10 @@ FUNCTIONS = (
     "custody.event_floor(integer, pg_snapshot)",
     "custody.tidy_snapshots()",
     "custody.forget_buckets()",
+    "custody.retention(text)",
+    # These two ask for everything themselves, see changes/sql/purge_v1.sql.
+    "custody.record_archive(bigint, integer, bigint, bigint, bigint, bigint, text, text, text)",
+    "custody.remove_rows(bigint, integer, bigint, bigint)",
 )
 
 
@@ -64,8 +69,11 @@ def apply_after_migrate(sender: Any, using: str, **kwargs: Any) -> None:
         cursor.execute("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO custody_app")
         cursor.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA custody FROM PUBLIC, custody_app")
         for function in FUNCTIONS:
-            cursor.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
+            cursor.execute("SELECT to_regprocedure(%s) IS NOT NULL", [function])
+            if cursor.fetchone()[0]:
+                cursor.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
         _store_limits(cursor)
+        _store_retention(cursor)
 
 
 def _existing_tables(cursor: Any) -> set[QualifiedName]:
@@ -105,3 +113,9 @@ def _store_limits(cursor: Any) -> None:
         cursor.execute(
             f"INSERT INTO public.audit_governedtable (table_name, entity, row_limit, window_rows) VALUES {rows}"
         )
+
+
+def _store_retention(cursor: Any) -> None:
+    cursor.execute("DELETE FROM public.audit_retentionpolicy")
+    for name, keep in settings.CUSTODY_RETENTION.items():
+        cursor.execute("INSERT INTO public.audit_retentionpolicy (name, keep) VALUES (%s, %s::interval)", [name, keep])

@@ -129,4 +129,68 @@ class Exemption(models.Model):
         return f"E-{self.pk}"
 
 
-__all__ = ["Era", "Event", "Exemption", "GovernedTable", "Snapshot", "SnapshotTable", "Tick"]
+class RetentionPolicy(models.Model):
+    """How long deleted rows stay under a policy whose name does not say it. Written after migrate, from the settings."""
+
+    app_privileges = frozenset({"SELECT"})
+
+    name = models.CharField(primary_key=True, max_length=32)
+    keep = models.DurationField()
+
+    class Meta:
+        verbose_name = _("retention policy")
+        verbose_name_plural = _("retention policies")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ArchiveFile(models.Model):
+    """Rows in cold storage: frozen rows (lo, hi] of one part of a change, written and read back. Written by the database only.
+
+    frozen  how many rows the change froze there; rows are those of them that had not moved
+    path    relative to the setting CUSTODY_ARCHIVE_DIR
+    """
+
+    app_privileges = frozenset({"SELECT"})
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    change_id = models.BigIntegerField(_("change"))
+    part = models.SmallIntegerField()
+    number = models.IntegerField()
+    entity = models.CharField(_("table"), max_length=160)
+    lo = models.BigIntegerField()
+    hi = models.BigIntegerField()
+    frozen = models.BigIntegerField()
+    rows = models.BigIntegerField(_("rows"))
+    bytes = models.BigIntegerField(_("bytes"))
+    sha256 = models.CharField("SHA-256", max_length=64)
+    schema_fingerprint = models.CharField(max_length=64)
+    path = models.TextField(_("file"))
+    verified_at = models.DateTimeField(_("verified"))
+
+    class Meta:
+        verbose_name = _("archive file")
+        verbose_name_plural = _("archive files")
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "change_id", "part", "lo"], name="audit_archivefile_range"),
+            TenantKey(name="audit_archivefile_tenant_key"),
+            AppendOnly(name="audit_archivefile_append_only", tenant="tenant_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+__all__ = [
+    "ArchiveFile",
+    "Era",
+    "Event",
+    "Exemption",
+    "GovernedTable",
+    "RetentionPolicy",
+    "Snapshot",
+    "SnapshotTable",
+    "Tick",
+]

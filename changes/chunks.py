@@ -19,7 +19,8 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from changes import applying, lanes, pacing, schema, throttling, windows
+from audit.errors import ArchiveDiffers, ArchiveFull
+from changes import applying, archiving, lanes, pacing, schema, throttling, windows
 from changes.errors import CaptureMismatch, ConflictsFound
 from changes.lanes import Claim
 from changes.models import Change, FrozenRow, Lane, SkippedRow
@@ -28,6 +29,8 @@ from changes.states import Canary, Held, SkipReason, State
 from foundation.postgres.transactions import durable
 
 ATTEMPTS = 8
+# What another try does not mend: a person has to.
+FOR_GOOD = (ConflictsFound, ArchiveFull)
 # SQLSTATE classes that blame a row: no data, bad data, broken constraints, exceptions of triggers.
 OF_A_ROW = ("09", "20", "21", "22", "23", "27", "38", "39", "44", "P0")
 # Somebody else is in the way: lock not available, cancelled by a timeout, deadlock, serialization failure.
@@ -89,7 +92,7 @@ def advance(change: Change, held: Claim, *, inline: bool = False) -> bool:
     except schema.SchemaDiffers as found:
         hold(change, Held.SCHEMA, moved=found.moved)
         return _gives_back(held)
-    except (DatabaseError, CaptureMismatch, ConflictsFound) as error:
+    except (DatabaseError, CaptureMismatch, ConflictsFound, ArchiveFull, ArchiveDiffers) as error:
         if inline:
             raise
         return _stumble(change, held, error)
@@ -122,13 +125,16 @@ def _chunk(change: Change, held: Claim, *, inline: bool, small: bool) -> float |
         return None
     if not inline and not taking_back:
         _refuse_closed(change, standing.now)
-    limit = settings.CUSTODY_CHUNK_ROWS if inline else pacing.limit_of(lane, standing.pace)
+    limit = settings.CUSTODY_CHUNK_ROWS if inline else _usual(lane, standing.pace)
     limit = max(1, limit // 10) if small else limit
     hi, rows = next_range(change, lane, limit)
     if not rows:
         lane.state = Lane.State.STOPPED if taking_back else Lane.State.DONE
         lane.save(update_fields=["state"])
         return None
+    if lane.kind == Lane.Kind.ARCHIVE:
+        archiving.advance(change, lane, hi)
+        return 0.0
     seen: schema.Columns = {} if inline else standing.schema_seen
     apply = applying.take_back if taking_back else applying.apply
     counts = apply(change, lane, hi, rows, seen)
@@ -138,6 +144,13 @@ def _chunk(change: Change, held: Claim, *, inline: bool, small: bool) -> float |
         lanes.release(held)
         return None
     return rest_s
+
+
+def _usual(lane: Lane, pace: pacing.Pace) -> int:
+    """Rows of the lane's next step; a file holds more than a chunk, for nobody waits for its rows."""
+    if lane.kind == Lane.Kind.ARCHIVE:
+        return lane.limit or int(settings.CUSTODY_ARCHIVE_ROWS)
+    return pacing.limit_of(lane, pace)
 
 
 def _standing(cursor: Any, change: Change) -> Standing:
@@ -190,16 +203,16 @@ def _stumble(change: Change, held: Claim, error: Exception) -> bool:
     with transaction.atomic():
         lane = _locked(held, error)
         own = Change.objects.values_list("chunk_rows", flat=True).get(pk=change.pk)
-        limit = pacing.limit_of(lane, pacing.Pace(own))
+        limit = _usual(lane, pacing.Pace(own))
         if code.startswith(OF_A_ROW):
-            if limit == 1:
+            if limit == 1 and lane.kind == Lane.Kind.ROWS:
                 _quarantine(change, lane, text)
             else:
                 Lane.objects.filter(pk=lane.pk).update(limit=max(1, limit // 10), error=text)
             return True
         waited_s = lanes.waited_s(lane)
         neighbour = code in OF_A_NEIGHBOUR
-        attempts = lane.attempts + (0 if neighbour else ATTEMPTS if isinstance(error, ConflictsFound) else 1)
+        attempts = lane.attempts + (0 if neighbour else ATTEMPTS if isinstance(error, FOR_GOOD) else 1)
         gives_up = waited_s >= settings.CUSTODY_LOCK_PATIENCE if neighbour else attempts >= ATTEMPTS
         rests = neighbour and not gives_up and waited_s > KEEP_TRYING_S
         Lane.objects.filter(pk=lane.pk).update(

@@ -35,6 +35,12 @@ class EmptySelection(Invalid):
     code = "empty_selection"
 
 
+class NothingDue(Invalid):
+    """None of the %(rows)s selected rows can be removed: %(due)s are due, the next one on %(next)s. Policies without an end: %(unknown)s. The others are pointed to by rows that stay."""
+
+    code = "nothing_due"
+
+
 class WholeTable(Invalid):
     """Without a condition this would take the whole table. Add a condition, or list the keys."""
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from audit.fields import XidField
-from changes.states import UNFINISHED, Canary, Effect, Held, SkipReason, State
+from changes.states import UNFINISHED, Canary, Effect, Held, Operation, SkipReason, State
 
 # The application never removes what the engine keeps.
 KEPT = frozenset({"SELECT", "INSERT", "UPDATE"})
@@ -98,6 +98,12 @@ class Change(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="changes_change_state_known"),
             models.CheckConstraint(condition=Q(approvals_least__gte=0), name="changes_change_approvals_least"),
+            models.CheckConstraint(
+                condition=~Q(operation=Operation.PURGE)
+                | Q(state__in=[State.DRAFT, State.REFUSED])
+                | Q(approvals_least__gte=1),
+                name="changes_change_purge_is_agreed",
+            ),
             models.UniqueConstraint(
                 fields=["tenant_id", "requested_by_id", "request_key"],
                 condition=Q(request_key__isnull=False),
@@ -210,10 +216,15 @@ class Lane(models.Model):
         STOPPED = "stopped"
         FAILED = "failed"
 
+    class Kind(models.TextChoices):
+        ROWS = "rows"  # changes the rows of its range
+        ARCHIVE = "archive"  # writes them to cold storage first, and changes nothing
+
     id = models.BigAutoField(primary_key=True)
     tenant_id = models.IntegerField()
     change = models.ForeignKey(Change, models.CASCADE, related_name="lanes", db_constraint=False)
     part = models.SmallIntegerField()
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.ROWS, db_default=Kind.ROWS)
     step = models.SmallIntegerField()
     lo = models.BigIntegerField()
     hi = models.BigIntegerField()
@@ -240,7 +251,7 @@ class Lane(models.Model):
         verbose_name = _("lane")
         verbose_name_plural = _("lanes")
         constraints = [
-            models.UniqueConstraint(fields=["tenant_id", "change", "part", "lo"], name="changes_lane_range"),
+            models.UniqueConstraint(fields=["tenant_id", "change", "part", "kind", "lo"], name="changes_lane_range"),
             models.CheckConstraint(
                 condition=Q(applied__gte=0, skipped__gte=0) & Q(rows__gte=models.F("applied") + models.F("skipped")),
                 name="changes_lane_counts",

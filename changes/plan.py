@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from audit.entity import SoftDeleted
 from changes.states import Effect
+from foundation.errors import CustodyError
 
 # Entity, rows, threshold.
 Counted = tuple[str, int, int]
@@ -69,12 +71,28 @@ class KeyReport:
         return self.given - self.distinct
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many of the selected rows may be removed by now, and when the next one may.
+
+    unknown  policy -> rows: nobody has said how long it keeps them, so they are never removed
+    """
+
+    rows: int
+    due: int
+    next_due: datetime | None
+    unknown: dict[str, int]
+
+
 @dataclass(slots=True)
 class Plan:
     """Everything the freeze decided.
 
     lost             (entity, column): written by the change, no longer there, cannot come back
     approvals_least  other persons that must agree however few the rows are
+    selected         rows that were named, where the first part does not tell
+    retention        of a purge: what of the selection is due
+    empty            why there is nothing to do, where the operation knows more than that
     """
 
     parts: list[PartPlan] = field(default_factory=list)
@@ -86,10 +104,15 @@ class Plan:
     table_rows: int = 0
     lost: tuple[tuple[str, str], ...] = ()
     approvals_least: int = 0
+    selected: int | None = None
+    retention: Retention | None = None
+    empty: CustodyError | None = None
 
     @property
     def rows_selected(self) -> int:
         """Rows that were named; what goes along with them may be of the same table."""
+        if self.selected is not None:
+            return self.selected
         if not self.parts:
             return 0
         first = self.parts[0]

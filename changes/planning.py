@@ -11,13 +11,13 @@ from django.db import OperationalError, connection, transaction
 from audit.entity import SoftDeleted
 from changes import retrying
 from changes.digests import change_digest, schema_fingerprint
-from changes.errors import EmptySelection, NothingDiffers
+from changes.errors import EmptySelection
 from changes.models import Change, ChangePart
 from changes.operations import REGISTRY
 from changes.plan import KeyReport, Plan
 from changes.preflight import Finding, inspect
 from changes.selection import Selection
-from changes.states import Operation, State
+from changes.states import State
 from changes.tables import table_of
 from foundation.actor import Actor
 from foundation.postgres.transactions import consistent
@@ -88,7 +88,7 @@ def freeze_rows(change: Change, selection: Selection | None, cascade_also: froze
 def store_plan(change: Change, plan: Plan, findings: list[Finding]) -> None:
     """Write parts, counts and digest; the change becomes frozen. Raises EmptySelection without rows."""
     if plan.rows_total == 0:
-        raise NothingDiffers() if change.operation == Operation.ROLLBACK else EmptySelection(field="selection")
+        raise plan.empty or EmptySelection(field="selection")
     _store_parts(change, plan)
     change.snapshot = plan.snapshot
     change.schema_fingerprint = plan.schema_fingerprint

@@ -92,6 +92,21 @@ def _columns(plan: Plan) -> Finding:
     return Finding("columns", "warn" if lost else "pass", "columns_gone" if lost else "columns_there", {"lost": lost})
 
 
+def _retention(plan: Plan) -> Finding:
+    """A purge takes what is due; a legal hold on rows or entities belongs here too."""
+    found = plan.retention
+    if found is None:
+        return Finding("retention", "pass", "no_retention")
+    facts = {
+        "rows": found.rows,
+        "due": found.due,
+        "next_due": found.next_due.isoformat() if found.next_due else None,
+        "unknown": found.unknown,
+    }
+    level = "pass" if found.due == found.rows else "warn" if found.due else "block"
+    return Finding("retention", level, "retention", facts)
+
+
 CHECKS: tuple[Callable[[Plan], Finding], ...] = (
     _protected,
     _thresholds,
@@ -100,4 +115,5 @@ CHECKS: tuple[Callable[[Plan], Finding], ...] = (
     _keys,
     _conflicts,
     _columns,
+    _retention,
 )

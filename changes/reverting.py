@@ -155,7 +155,7 @@ class Reverter(Freezer):
         if part.effect is Effect.ADD:
             return f"JOIN {table.history} b ON b.history_id = r.before_id AND {table.tenant('b')}"
         row = f"JOIN {table.name} o ON {table.match()} AND {table.tenant()}"
-        if part.effect is Effect.DELETE or revert.simple(part.columns):
+        if part.effect in (Effect.DELETE, Effect.REMOVE) or revert.simple(part.columns):
             return row
         return f"{row} {revert.versions(self.change, table, part.effect)}"
 

@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from audit import retention
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 CUSTODY_HOME = Path(os.environ.get("CUSTODY_HOME") or BASE_DIR / "var")
 
@@ -34,6 +36,14 @@ def _address(name: str, schemes: tuple[str, ...]) -> str:
     if text and text.partition("://")[0] not in (*schemes, "memory"):
         raise ImproperlyConfigured(f"{name}={text!r}: use an address that begins with {'://, '.join(schemes)}://.")
     return text
+
+
+def _retention(name: str, default: str) -> dict[str, str]:
+    """How long deleted rows stay, for policies whose name does not say it."""
+    try:
+        return retention.read(os.environ.get(name) or default)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
 
 
 def _database(name: str) -> dict[str, object]:
@@ -258,6 +268,10 @@ CUSTODY_DRIFT_PERCENT = _number("CUSTODY_DRIFT_PERCENT", 1, 0)
 CUSTODY_DRIFT_ROWS = _number("CUSTODY_DRIFT_ROWS", 10, 0)
 # A trial has gone wrong when more than this percentage of its rows was left alone.
 CUSTODY_CANARY_SKIPPED = _number("CUSTODY_CANARY_SKIPPED", 5, 0)
+# Cold storage of removed rows; the files are the only copy besides the history. See docs/purging.md.
+CUSTODY_ARCHIVE_DIR = Path(os.environ.get("CUSTODY_ARCHIVE_DIR") or CUSTODY_HOME / "archive")
+CUSTODY_ARCHIVE_ROWS = _number("CUSTODY_ARCHIVE_ROWS", 50_000, 1)
+CUSTODY_RETENTION = _retention("CUSTODY_RETENTION", "standard=365d")
 # The one door every ORM delete of an entity goes through.
 CUSTODY_DELETE_DOOR = "approvals.doors.delete_selection"
 # Kinds of a project's own operations, as import paths: "shop.operations.KIND".

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from changes.effects import add, archive, clear, link, revert
+from changes.effects import add, archive, clear, link, remove, revert
 from changes.effects.base import EffectKind
 from changes.states import Effect
 
@@ -13,4 +13,5 @@ EFFECTS: dict[str, EffectKind] = {
     Effect.RECALL: revert.KIND,
     Effect.ADD: add.KIND,
     Effect.LINK: link.KIND,
+    Effect.REMOVE: remove.KIND,
 }

@@ -52,6 +52,7 @@ class EffectKind:
     by_range   which parts' statement may walk both sides by range
     values     parameters of the statement besides tenant, change, part, lo and hi
     locked     whether the rows are there already and are locked in key order first
+    archived   whether every row must lie in cold storage before the first one is touched
     """
 
     chunk_sql: ChunkSql
@@ -59,3 +60,4 @@ class EffectKind:
     by_range: ByRange = never
     values: Values = nothing
     locked: bool = True
+    archived: bool = False

@@ -15,7 +15,7 @@ from audit.snapshots import state as states
 from audit.snapshots.errors import NotInSnapshot
 from audit.snapshots.models import Snapshot
 from changes import conflicts, partial
-from changes.errors import BadOption
+from changes.errors import BadOption, NothingDiffers
 from changes.models import Change
 from changes.operations.base import OperationKind, only_known
 from changes.plan import Plan
@@ -30,7 +30,9 @@ def freeze(change: Change, selection: Selection | None, cascade_also: frozenset[
     """Freeze every row that differs from the state, each with its version then and its version now."""
     freezer = RollbackFreezer(change)
     freezer.freeze_rollback(change.options["entities"], state_of(change.options))
-    return freezer.plan()
+    plan = freezer.plan()
+    plan.empty = NothingDiffers()
+    return plan
 
 
 def state_of(options: Mapping[str, Any]) -> states.State:

@@ -43,7 +43,7 @@ class UncountedPaginator(Paginator):
 class GovernedAdmin(admin.ModelAdmin):
     """Base class of every governed entity's pages. Subclass it to choose columns; the rules stay."""
 
-    actions = ("ask_delete", "ask_restore")
+    actions = ("ask_delete", "ask_restore", "ask_purge")
     actions_on_top, actions_on_bottom = True, False
     change_list_template = "admin/governed/change_list.html"
     change_form_template = "admin/governed/change_form.html"
@@ -120,6 +120,7 @@ class GovernedAdmin(admin.ModelAdmin):
         context = {
             "in_bin": _in_bin(request),
             "may_ask": self._may(request, "change.request"),
+            "may_purge": self._may(request, "change.purge"),
             "new_change_url": reverse("admin:new-change") + f"?entity={self.opts.label_lower}",
         }
         return super().changelist_view(request, context | (extra_context or {}))
@@ -177,10 +178,12 @@ class GovernedAdmin(admin.ModelAdmin):
     # -- actions -----------------------------------------------------------------------------------
 
     def get_actions(self, request: HttpRequest) -> Any:
-        wanted = "ask_restore" if _in_bin(request) else "ask_delete"
+        wanted = {"ask_restore", "ask_purge"} if _in_bin(request) else {"ask_delete"}
+        if not self._may(request, "change.purge"):
+            wanted.discard("ask_purge")
         found = super().get_actions(request)
         return (
-            {name: value for name, value in found.items() if name == wanted}
+            {name: value for name, value in found.items() if name in wanted}
             if self._may(request, "change.request")
             else {}
         )
@@ -192,6 +195,10 @@ class GovernedAdmin(admin.ModelAdmin):
     @admin.action(description=gettext_lazy("Restore…"))
     def ask_restore(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         return self._ask(request, queryset, Operation.RESTORE)
+
+    @admin.action(description=gettext_lazy("Purge…"))
+    def ask_purge(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        return self._ask(request, queryset, Operation.PURGE)
 
     def _ask(self, request: HttpRequest, queryset: Any, operation: str) -> HttpResponse:
         """A draft with this selection, and on to the look at what it would do."""

@@ -8,7 +8,7 @@ from approvals.models import Vote
 from changes.states import Operation
 from console.api.fields import Body, Selected, Text, Values
 
-ASKABLE = (Operation.DELETE, Operation.RESTORE)
+ASKABLE = (Operation.DELETE, Operation.RESTORE, Operation.PURGE)
 SELECTION_HELP = (
     "Either `where` (a list of conditions, all must hold) and `any` (a list of such lists, one must hold), or `keys`. "
     'A condition is `{"field": …, "op": …, "value": …}`; the entity\'s page lists fields and comparisons.'

@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from access.openness import declared_open
 from console.api import (
     accounts,
+    archives,
     changes,
     docs,
     entities,
@@ -64,6 +65,7 @@ V1 = [
     path("exemptions/<int:exemption_id>/agree/", exemptions.ExemptionAgree.as_view(), name="exemption-agree"),
     path("exemptions/<int:exemption_id>/withdraw/", exemptions.ExemptionWithdraw.as_view(), name="exemption-withdraw"),
     path("events/", histories.EventList.as_view(), name="events"),
+    path("archives/", archives.ArchiveList.as_view(), name="archives"),
     path("me/", accounts.Me.as_view(), name="me"),
     path("tokens/", accounts.Tokens.as_view(), name="tokens"),
     path("tokens/mine/", accounts.TokenRevoke.as_view(), name="token-mine"),

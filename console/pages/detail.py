@@ -22,7 +22,7 @@ from changes.progress import progress
 from changes.selection import Selection
 from changes.states import UNFINISHED, State
 from console.admin import columns
-from console.pages import inbox, steering
+from console.pages import archives, inbox, steering
 from console.pages.labels import plural, record_url, table
 from console.pages.shell import actor_of
 from console.presenters import activity, checks, decision, fingerprint, impact, states
@@ -76,6 +76,7 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "run": run_card_of(change) if change.state in STARTED else None,
         "left": _left(change) if change.skipped else None,
         "others": _others(change),
+        "storage": archives.of_change(change),
         **_buttons(change, actor),
         **steering.steering(change, ticket, drifted, actor),
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from console.pages import (
+    archives,
     changes,
     comparison,
     exemptions,
@@ -54,6 +55,8 @@ PAGES: list[Route] = [
     ("exemptions/<int:exemption_id>/agree/", exemptions.agree, "exemption-agree"),
     ("exemptions/<int:exemption_id>/withdraw/", exemptions.withdraw, "exemption-withdraw"),
     ("history/<str:label>/<path:key>/", history.record, "history"),
+    ("archive/", archives.archive_list, "archives"),
+    ("archive/<int:archive_id>/verify/", archives.examine, "archive-verify"),
     ("rows/<str:label>/", rows.rows, "rows"),
     ("rows/<str:label>/<path:key>/", rows.row, "row"),
 ]

@@ -55,7 +55,8 @@ def rows(request: HttpRequest, label: str) -> HttpResponse:
     model = registry.entity(label)
     in_bin = request.GET.get("deleted") == "1"
     if request.method == "POST":
-        return _ask(request, model, Operation.RESTORE if in_bin else Operation.DELETE)
+        purge = in_bin and request.POST.get("do") == Operation.PURGE
+        return _ask(request, model, Operation.PURGE if purge else Operation.RESTORE if in_bin else Operation.DELETE)
     found: Any = model.deleted if in_bin else model.objects
     page = _page(model, found.order_by("pk"), request.GET.get("after", ""))
     fields = _fields(model)
@@ -70,6 +71,7 @@ def rows(request: HttpRequest, label: str) -> HttpResponse:
         "older": columns.key_text(page[PAGE - 1]) if len(page) > PAGE else "",
         "first": bool(request.GET.get("after")),
         "may_ask": allowed(actor, "change.request", label),
+        "may_purge": in_bin and allowed(actor, "change.purge", label),
     }
     return render(request, "console/rows.html", context)
 

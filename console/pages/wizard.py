@@ -32,7 +32,7 @@ from console.presenters import choice as words
 from foundation.actor import Actor
 from foundation.errors import Conflict, CustodyError, Invalid
 
-OPERATIONS = (Operation.DELETE, Operation.RESTORE)
+OPERATIONS = (Operation.DELETE, Operation.RESTORE, Operation.PURGE)
 SAFE_AND_POST = ["GET", "HEAD", "POST"]
 
 

@@ -41,7 +41,7 @@ def checks(findings: Iterable[Mapping[str, Any]], *, label: Callable[[str], str]
 
 def _is_silent(finding: Mapping[str, Any]) -> bool:
     """A check that had nothing to look at is not worth a line."""
-    return finding["code"] in ("by_condition", "columns_there") or (
+    return finding["code"] in ("by_condition", "columns_there", "no_retention") or (
         finding["code"] == "conflicts" and not finding["facts"].get("rows")
     )
 
@@ -63,6 +63,7 @@ def _name(check: str) -> str:
         "keys": _("Keys"),
         "conflicts": _("Conflicts"),
         "columns": _("Columns"),
+        "retention": _("Retention"),
     }
     return names.get(check, check)
 
@@ -157,6 +158,17 @@ def _columns_gone(facts: Facts, label: Callable[[str], str]) -> Said:
     return text % {"count": number(len(lost))}, [f"{label(item['entity'])}: {item['column']}" for item in lost]
 
 
+def _retention(facts: Facts, label: Callable[[str], str]) -> Said:
+    rows, due = facts.get("rows", 0), facts.get("due", 0)
+    text = ngettext("%(due)s of %(rows)s row is due.", "%(due)s of %(rows)s rows are due.", rows)
+    lines = []
+    if next_due := facts.get("next_due"):
+        lines.append(_("The first of the others is due on %(day)s.") % {"day": next_due[:10]})
+    line = _("%(count)s rows under the policy “%(policy)s”, which has no end: they are never removed.")
+    lines += [line % {"count": number(c), "policy": policy} for policy, c in (facts.get("unknown") or {}).items()]
+    return text % {"rows": number(rows), "due": number(due)}, lines
+
+
 SENTENCES: dict[str, Callable[[Facts, Callable[[str], str]], Said]] = {
     "protected_rows": _protected,
     "no_protected_rows": _none_protected,
@@ -168,4 +180,5 @@ SENTENCES: dict[str, Callable[[Facts, Callable[[str], str]], Said]] = {
     "keys": _keys,
     "conflicts": _conflicts,
     "columns_gone": _columns_gone,
+    "retention": _retention,
 }

@@ -149,7 +149,8 @@ def _hint(field: Any, op: str) -> str:
 
 def heading(operation: str, plural: str) -> str:
     """The page's title, on all three steps."""
-    return (_("Delete %(entity)s") if operation == "delete" else _("Restore %(entity)s")) % {"entity": plural}
+    words = {"delete": _("Delete %(entity)s"), "purge": _("Remove %(entity)s for good")}
+    return words.get(operation, _("Restore %(entity)s")) % {"entity": plural}
 
 
 def button(operation: str, rows: int, entity_rows: int, plural: str, approvals: int) -> str:

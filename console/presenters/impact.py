@@ -70,6 +70,8 @@ def impact(parts: Sequence[Part], *, operation: str, done: bool = False) -> Impa
 
 
 def _title(operation: str, done: bool) -> str:
+    if operation == "purge":
+        return _("What was to be removed for good") if done else _("What will be removed for good")
     if operation == "delete":
         return _("What was to be deleted") if done else _("What will be deleted")
     return _("What was to be brought back") if done else _("What will be brought back")
@@ -95,6 +97,7 @@ def _pill(kind: str) -> Pill:
         "delete": Pill(_("deleted too")),
         "clear": Pill(_("kept, link cleared"), "acc"),
         "revert": Pill(_("put back"), "acc"),
+        "remove": Pill(_("removed for good"), "bad"),
         "block": Pill(_("stops the change"), "bad"),
     }
     return pills[kind]

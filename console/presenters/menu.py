@@ -44,7 +44,14 @@ Menu = tuple[Group, ...]
 
 
 def menu(
-    *, path: str, overview: str, tickets: str | None, waiting: int, snapshots: str | None, models: Iterable[Model]
+    *,
+    path: str,
+    overview: str,
+    tickets: str | None,
+    waiting: int,
+    snapshots: str | None,
+    models: Iterable[Model],
+    archive: str | None = None,
 ) -> Menu:
     """Groups without links are left out, so nobody sees a heading over nothing."""
     models = list(models)
@@ -57,9 +64,16 @@ def menu(
     groups = (
         Group(title=_("Work"), links=tuple(work)),
         Group(title=_("Data"), links=_links(path, [m for m in models if m.app not in PEOPLE_APPS], "table")),
+        Group(title=_("Evidence"), links=_evidence(path, archive)),
         Group(title=_("People"), links=_links(path, [m for m in models if m.app in PEOPLE_APPS], "users")),
     )
     return tuple(group for group in groups if group.links)
+
+
+def _evidence(path: str, archive: str | None) -> tuple[Link, ...]:
+    if archive is None:
+        return ()
+    return (Link(text=_("Archive"), url=archive, icon="shield", current=path.startswith(archive)),)
 
 
 def roles(names: Iterable[str]) -> str:

@@ -74,6 +74,7 @@ def verb(operation: str) -> str:
         "delete": pgettext("stage", "Delete"),
         "restore": pgettext("stage", "Restore"),
         "undo": pgettext("stage", "Undo"),
+        "purge": pgettext("stage", "Purge"),
     }.get(operation, operation)
 
 

@@ -18,12 +18,13 @@ MAY = {
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
-        "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "change.rollback", "ticket.withdraw",
+        "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "change.rollback", "change.purge",
+        "archive.browse", "archive.verify", "ticket.withdraw",
         "exemption.browse", "exemption.request", "exemption.withdraw", "snapshot.browse", "snapshot.take",
     },
     "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote", "exemption.browse",
                  "exemption.agree", "exemption.withdraw", "snapshot.browse"},
-    "auditor": {"entity.browse", "history.browse", "change.browse", "exemption.browse", "snapshot.browse"},
+    "auditor": {"entity.browse", "archive.browse", "archive.verify", "history.browse", "change.browse", "exemption.browse", "snapshot.browse"},
     "administrator": {"entity.browse", "exemption.browse"},
 }  # fmt: skip
 ACTIONS = sorted(set().union(*MAY.values()))
