@@ -12,9 +12,7 @@ from django.db import IntegrityError
 from approvals import rules, tickets
 from approvals.models import Ticket
 from audit import registry
-from audit.models import Event
-from changes import execution, submission
-from changes.errors import EventNotFound
+from changes import execution, submission, undoing
 from changes.models import Change
 from changes.states import Operation, State
 from foundation.actor import Actor
@@ -88,14 +86,9 @@ def request_undo_of_events(
 
     `entity` names the table where the reader's tenant does not see the events: other programs' on a shared table.
     """
-    if not entity:
-        seen = Event.objects.filter(pk__in=events[:1000]).exclude(operation=Event.Operation.ACT).order_by("pk").first()
-        if seen is None:
-            raise EventNotFound(field="source.events", value=", ".join(map(str, events[:5])))
-        entity = seen.entity
     return request(
         actor,
-        entity=entity,
+        entity=entity or undoing.first_of(events).entity,
         operation=Operation.UNDO,
         selection=None,
         reason=reason,

@@ -70,7 +70,7 @@ class EventFreezer(UndoFreezer):
             entity = registry.entity(label)
         except UnknownEntity as error:
             raise EventNotFound(field="source.events", value=label) from error
-        columns = partial.narrowed(self.only, entity, self._touched(entity))
+        columns = partial.narrowed(self.only, entity, self.offer(entity, self._touched(entity)))
         if columns:
             self._updated(self.add_part(entity, Effect.REVERT, columns))
         if self.only.get("fields"):
@@ -138,7 +138,7 @@ class EventFreezer(UndoFreezer):
     ) -> None:
         """Freeze the rows of one kind that may go back, list those that may not, and look for what stands in the way."""
         table = table_of(part.entity)
-        chosen, more = self._chosen_rows(table)
+        chosen, more = self._chosen_rows(part)
         place = f"a.{quote(table.key[0][0])}"
         if not table.integer_key:
             place = f"row_number() OVER (ORDER BY {table.order('a')})"
@@ -160,13 +160,13 @@ class EventFreezer(UndoFreezer):
         )
         self.find_conflicts(part)
 
-    def _chosen_rows(self, table: Table) -> tuple[str, dict[str, Any]]:
+    def _chosen_rows(self, part: PartPlan) -> tuple[str, dict[str, Any]]:
         if not self.only.get("rows"):
             return "", {}
-        selection = partial.selection_of(self.only, table.model)
+        selection = partial.selection_of(self.only, part.entity)
         if selection is None:
             return "JOIN (SELECT) s ON false", {}
-        return partial.chosen_rows(selection, table, "a")
+        return partial.chosen_rows(selection, table_of(part.entity), "a", removed=part.effect is Effect.ADD)
 
 
 def parse_source(data: Any) -> dict[str, Any]:
