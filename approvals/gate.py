@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from approvals import rules, tickets
 from approvals.models import Ticket
 from audit import registry
 from changes import execution, submission, undoing
+from changes.event_freezing import parse_source
 from changes.models import Change
 from changes.states import Operation, State
 from foundation.actor import Actor
@@ -86,23 +87,26 @@ def request_undo_of_events(
 
     `entity` names the table where the reader's tenant does not see the events: other programs' on a shared table.
     """
+    source = parse_source({"events": events, "transaction": transaction})
     return request(
         actor,
-        entity=entity or undoing.first_of(events).entity,
+        entity=entity or undoing.first_of(source["events"]).entity,
         operation=Operation.UNDO,
         selection=None,
         reason=reason,
-        options={**(options or {}), "source": {"events": events, "transaction": transaction}},
+        options={**(options or {}), "source": source},
         **more,
     )
 
 
+def foreseen(parts: Iterable[tuple[str, int]], *, least: int = 0) -> rules.Requirement:
+    """The approvals that so many rows per table would need."""
+    return rules.requirement(((e, rows, registry.threshold(registry.entity(e))) for e, rows in parts), least=least)
+
+
 def needed(change: Change) -> rules.Requirement:
     """The approvals a frozen change needs, by its parts."""
-    counted = (
-        (part.entity, part.rows, registry.threshold(registry.entity(part.entity))) for part in change.parts.all()
-    )
-    return rules.requirement(counted, least=change.approvals_least)
+    return foreseen(((part.entity, part.rows) for part in change.parts.all()), least=change.approvals_least)
 
 
 def _admit(change: Change, actor: Actor) -> Ticket | None:

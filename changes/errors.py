@@ -83,6 +83,12 @@ class EventNotFound(Invalid):
     code = "event_not_found"
 
 
+class TooManyEvents(Invalid):
+    """%(given)s events are too many at once. Up to %(limit)s can be named; name one of a transaction and take the whole of it."""
+
+    code = "too_many_events"
+
+
 class ChangeNotFound(NotFound):
     """There is no change %(change_id)s."""
 

@@ -7,7 +7,7 @@ Tables that are not named come along as far as their rows hang on chosen ones; w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -20,7 +20,7 @@ from changes.errors import BadOption, UnknownField
 from changes.freezing import named_parameters
 from changes.selection import Selection
 from changes.tables import Table, stored
-from changes.versions import SOFT_DELETE
+from changes.versions import SOFT_DELETE, quiet_columns
 from foundation.errors import Invalid
 
 
@@ -85,6 +85,14 @@ def narrowed(only: Mapping[str, Any], entity: type[SoftDeleted], columns: tuple[
         return () if only.get("fields") else columns
     wanted = columns_of(entity, names)
     return tuple(column for column in columns if column in wanted)
+
+
+def choices(entity: type[SoftDeleted], columns: Iterable[str]) -> tuple[str, ...]:
+    """Names of the fields that can be chosen among columns: one for a soft delete, none for what every save writes."""
+    written = set(columns) - quiet_columns(entity)
+    soft = [column for column in SOFT_DELETE if column in written]
+    written -= set(soft[1:])
+    return tuple(field.name for field in entity._meta.local_concrete_fields if str(field.column) in written)
 
 
 def _rows(selection: Selection, *, removed: bool) -> QuerySet[Any]:

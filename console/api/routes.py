@@ -7,7 +7,7 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from access.openness import declared_open
-from console.api import accounts, changes, docs, entities, histories, problems, rows, runs, tickets
+from console.api import accounts, changes, docs, entities, histories, problems, rows, runs, tickets, undoing
 
 
 @declared_open("answers 404 as a problem.")
@@ -32,14 +32,16 @@ V1 = [
     path("changes/<int:change_id>/discard/", runs.ChangeDiscard.as_view(), name="change-discard"),
     path("changes/<int:change_id>/pause/", runs.ChangePause.as_view(), name="change-pause"),
     path("changes/<int:change_id>/cancel/", runs.ChangeCancel.as_view(), name="change-cancel"),
-    path("changes/<int:change_id>/undo/", runs.ChangeUndo.as_view(), name="change-undo"),
-    path("changes/<int:change_id>/undo-preview/", runs.ChangeUndoPreview.as_view(), name="change-undo-preview"),
+    path("changes/<int:change_id>/undo/", undoing.ChangeUndo.as_view(), name="change-undo"),
+    path("changes/<int:change_id>/undo-preview/", undoing.ChangeUndoPreview.as_view(), name="change-undo-preview"),
     path("changes/<int:change_id>/drift/", runs.ChangeDrift.as_view(), name="change-drift"),
     path("tickets/", tickets.TicketList.as_view(), name="tickets"),
     path("tickets/<int:ticket_id>/", tickets.TicketDetail.as_view(), name="ticket"),
     path("tickets/<int:ticket_id>/votes/", tickets.TicketVotes.as_view(), name="ticket-votes"),
     path("tickets/<int:ticket_id>/withdraw/", tickets.TicketWithdraw.as_view(), name="ticket-withdraw"),
     path("events/", histories.EventList.as_view(), name="events"),
+    path("events/undo/", undoing.EventsUndo.as_view(), name="events-undo"),
+    path("events/undo-preview/", undoing.EventsUndoPreview.as_view(), name="events-undo-preview"),
     path("me/", accounts.Me.as_view(), name="me"),
     path("tokens/", accounts.Tokens.as_view(), name="tokens"),
     path("tokens/mine/", accounts.TokenRevoke.as_view(), name="token-mine"),

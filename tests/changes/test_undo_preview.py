@@ -67,7 +67,7 @@ def test_whole_rows_that_came_or_went_have_no_fields_to_choose(real_db: RealData
 
 def test_rows_that_were_removed_are_chosen_by_key_or_by_what_they_held(real_db: RealDatabase, operator: Actor) -> None:
     with acting(operator):
-        first, second, third = orders(3)
+        first, _other, third = orders(3)
         Order.objects.filter(pk=third.pk).update(note="wanted")
     events = by_owner(real_db, operator, "DELETE FROM shop_order")
     by_key: Any = {"rows": {"shop.order": {"keys": [first.pk]}}}
