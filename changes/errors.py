@@ -77,6 +77,12 @@ class BadOption(Invalid):
     code = "bad_option"
 
 
+class NothingChosen(Invalid):
+    """No field of %(entity)s is chosen, so nothing would come back. Choose at least one, or leave the choice out."""
+
+    code = "nothing_chosen"
+
+
 class EventNotFound(Invalid):
     """There is no such event, or none of them changed a row: %(value)s."""
 

@@ -16,7 +16,7 @@ from audit import registry
 from audit.entity import SoftDeleted
 from audit.errors import UnknownEntity
 from audit.names import quote
-from changes.errors import BadOption, UnknownField
+from changes.errors import BadOption, NothingChosen, UnknownField
 from changes.freezing import named_parameters
 from changes.selection import Selection
 from changes.tables import Table, stored
@@ -41,10 +41,12 @@ def parse(data: Any) -> dict[str, Any]:
 
 
 def columns_of(entity: type[SoftDeleted], names: Any) -> frozenset[str]:
-    """Columns of named fields; one column of a soft delete stands for all of them. Raises UnknownField."""
+    """Columns of named fields; one column of a soft delete stands for all of them. Raises UnknownField, NothingChosen."""
     known = {field.name: str(field.column) for field in entity._meta.local_concrete_fields}
-    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(n, str) and n in known for n in names):
-        label = entity._meta.label_lower
+    label = entity._meta.label_lower
+    if names in ([], ()):
+        raise NothingChosen(field=f"only.fields.{label}", entity=str(entity.governance.label))
+    if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) and n in known for n in names):
         raise UnknownField(
             field=f"only.fields.{label}",
             value=str(names)[:80],

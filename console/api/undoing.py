@@ -31,6 +31,7 @@ OPTION_ERRORS = (
     engine.BadRule,
     engine.BadSelection,
     engine.UnknownField,
+    engine.NothingChosen,
     engine.UnknownLookup,
     engine.BadValue,
     engine.TooManyKeys,

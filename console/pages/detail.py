@@ -22,7 +22,7 @@ from changes.progress import progress
 from changes.selection import Selection
 from changes.states import UNFINISHED, State
 from console.admin import columns
-from console.pages import inbox
+from console.pages import inbox, terms
 from console.pages.labels import plural, record_url, table
 from console.pages.shell import actor_of
 from console.presenters import activity, checks, decision, fingerprint, impact, states
@@ -52,6 +52,8 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "title": f"{code} {change.title}",
         "code": code,
         "selection_text": _selection_text(change),
+        "terms": terms.terms_of(change),
+        "statement": terms.statement_of(change.options["source"]) if "source" in change.options else None,
         "change": change,
         "ticket": ticket,
         "pill": states.state_pill(change.state, ticket.state if ticket else None),

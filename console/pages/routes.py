@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from console.pages import changes, gallery, history, overview, rows, search, tickets, wizard
+from console.pages import changes, gallery, history, overview, rows, search, statements, tickets, undoing, wizard
 
 Route = tuple[str, Callable[..., Any], str]
 
@@ -27,7 +27,9 @@ PAGES: list[Route] = [
     ("changes/<int:change_id>/discard/", changes.discard, "change-discard"),
     ("changes/<int:change_id>/pause/", changes.pause, "change-pause"),
     ("changes/<int:change_id>/cancel/", changes.cancel, "change-cancel"),
-    ("changes/<int:change_id>/undo/", changes.undo, "change-undo"),
+    ("changes/<int:change_id>/undo/", undoing.undo, "change-undo"),
+    ("statements/", statements.statements, "statements"),
+    ("statements/undo/", undoing.undo_events, "statements-undo"),
     ("history/<str:label>/<path:key>/", history.record, "history"),
     ("rows/<str:label>/", rows.rows, "rows"),
     ("rows/<str:label>/<path:key>/", rows.row, "row"),

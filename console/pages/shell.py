@@ -49,6 +49,7 @@ def _menu(request: HttpRequest, actor: Actor, available_apps: list[Any]) -> Menu
         overview=reverse("admin:index"),
         tickets=reverse("admin:tickets") if browses else None,
         waiting=waiting_count(actor) if browses else 0,
+        statements=reverse("admin:statements") if allowed(actor, "history.browse") else None,
         models=[
             Model(name=str(model["name"]), url=model["admin_url"], app=app["app_label"])
             for app in available_apps

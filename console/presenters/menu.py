@@ -43,15 +43,28 @@ class Model:
 Menu = tuple[Group, ...]
 
 
-def menu(*, path: str, overview: str, tickets: str | None, waiting: int, models: Iterable[Model]) -> Menu:
+def menu(
+    *,
+    path: str,
+    overview: str,
+    tickets: str | None,
+    waiting: int,
+    models: Iterable[Model],
+    statements: str | None = None,
+) -> Menu:
     """Groups without links are left out, so nobody sees a heading over nothing."""
     models = list(models)
     work = [Link(text=_("Overview"), url=overview, icon="dash", current=path == overview)]
     if tickets is not None:
         current = path.startswith((tickets, tickets.replace("tickets/", "changes/")))
         work.append(Link(text=_("Tickets"), url=tickets, icon="ticket", current=current, count=waiting))
+    evidence = []
+    if statements is not None:
+        current = path.startswith(statements)
+        evidence.append(Link(text=_("Statements"), url=statements, icon="history", current=current))
     groups = (
         Group(title=_("Work"), links=tuple(work)),
+        Group(title=_("Evidence"), links=tuple(evidence)),
         Group(title=_("Data"), links=_links(path, [m for m in models if m.app not in PEOPLE_APPS], "table")),
         Group(title=_("People"), links=_links(path, [m for m in models if m.app in PEOPLE_APPS], "users")),
     )

@@ -16,6 +16,8 @@ LOOKS = [(1440, False), (1440, True), (390, False), (390, True)]
 def story(real_db: Any, operator: Any, approver: Any) -> dict[str, int]:
     """One of everything: rows, a draft, a waiting ticket, a finished change, a bin."""
     from changes import drafts
+    from shop.models import Order
+    from tests.changes.test_undo_events import sql
     from tests.console.pages.scenes import approve, ask, run, work
 
     with work(operator):
@@ -26,6 +28,11 @@ def story(real_db: Any, operator: Any, approver: Any) -> dict[str, int]:
     finished = ask(operator, title="Finished " + "very " * 20 + "long title")
     approve(finished, approver)
     run(finished.change, operator)
+    disputed = run(ask(operator, 3).change, operator)
+    slip = sql(operator, f"UPDATE shop_order SET note = 'slip', total = 0 WHERE id BETWEEN {line.pk} AND {line.pk} + 5")
+    with work(operator):
+        Order.deleted.filter(pk__in=keys_touched(disputed)).update(status="kept by hand")
+        Order.objects.filter(pk=line.pk).update(note="by hand")
     waiting = ask(operator, rows=[line, *orders_of(operator, 20)], title="Delete 20 orders of the closed branch")
     return {
         "row": line.pk,
@@ -34,7 +41,15 @@ def story(real_db: Any, operator: Any, approver: Any) -> dict[str, int]:
         "done": finished.ticket.pk,
         "done_change": finished.change.pk,
         "waiting": waiting.ticket.pk,
+        "disputed": disputed.pk,
+        "statement": slip[0],
     }
+
+
+def keys_touched(change: Any) -> Any:
+    from changes.models import FrozenRow
+
+    return FrozenRow.objects.filter(change_id=change.pk).values("position")[:2]
 
 
 def orders_of(actor: Any, amount: int) -> list[Any]:
@@ -51,6 +66,7 @@ def pages(story: dict[str, int]) -> list[str]:
         f"/admin/tickets/{story['waiting']}/",
         f"/admin/tickets/{story['done']}/",
         f"/admin/changes/{story['done_change']}/undo/",
+        f"/admin/changes/{story['disputed']}/undo/",
         "/admin/changes/new/",
         "/admin/changes/new/?entity=shop.order",
         "/admin/changes/new/?entity=shop.order&keys=1,2",
@@ -60,6 +76,8 @@ def pages(story: dict[str, int]) -> list[str]:
         f"/admin/shop/order/{story['row']}/change/",
         f"/admin/shop/customer/{story['customer']}/change/",
         f"/admin/history/shop.order/{story['row']}/",
+        "/admin/statements/",
+        f"/admin/statements/undo/?events={story['statement']}",
         "/admin/search/?q=long",
         "/admin/password_change/",
     ]
