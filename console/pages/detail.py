@@ -20,7 +20,7 @@ from changes import drift, execution, sampling
 from changes.models import Change, ChangePart, SkippedRow
 from changes.progress import progress
 from changes.selection import Selection
-from changes.states import UNFINISHED, State
+from changes.states import UNFINISHED, Effect, Operation, State
 from console.admin import columns
 from console.pages import inbox, terms
 from console.pages.labels import plural, record_url, table
@@ -213,6 +213,7 @@ def run_card_of(change: Change) -> RunCard:
             eta_s=now.eta_s,
             started_at=change.started_at,
             finished_at=change.finished_at,
+            archives=change.operation == Operation.UNDO and any(part.effect == Effect.DELETE for part in now.parts),
             error=_("verification: the numbers differ") if now.error == "verification" else now.error,
             parts=[
                 PartFacts(name=capital(plural(part.entity)), rows=part.rows, done=part.done, order=order)

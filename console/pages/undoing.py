@@ -31,7 +31,7 @@ from console.pages.undo_form import Asked, asked_in
 from console.pages.undo_looks import Look, Subject, look, stopping
 from console.presenters import choice as choice_words
 from console.presenters import statement
-from console.presenters.undo import undo_words
+from console.presenters.undo import UndoWords, undo_words
 from foundation.actor import Actor
 from foundation.errors import Conflict, CustodyError, Invalid
 
@@ -106,7 +106,10 @@ def _answer(request: HttpRequest, page: Page) -> HttpResponse:
         seen = look(actor, page.subject, asked, fresh=not posted or button == "look")
     except Conflict as refused:
         messages.error(request, str(refused))
-        return redirect(page.back)
+        # A fragment cannot hold another page; htmx goes there itself.
+        return (
+            HttpResponse(headers={"HX-Redirect": page.back}) if "HX-Request" in request.headers else redirect(page.back)
+        )
     if button != "ask" or seen.error is not None:
         return _shown(request, page, asked, seen)
     if request.POST.get("seen") != seen.mark:
@@ -142,17 +145,7 @@ def _shown(
         "back": page.back,
         "asked": asked,
         "tables": _tables(asked, seen, request.POST.get("do", "")),
-        "undo": undo_words(
-            seen.found,
-            seen.by_rule,
-            rules=seen.options.get("conflicts", asked.rules),
-            known=conflicts.RULES,
-            approvals=seen.approvals,
-            stopping=stops,
-            label=plural,
-            table=table,
-            url=record_url,
-        ),
+        "undo": _words(asked, seen, stops),
         "unread": choice_words.uncounted(seen.error) if seen.error is not None else None,
         "seen": seen.mark,
         "blocked": bool(stops) or not seen.by_rule.rows or seen.error is not None,
@@ -165,6 +158,20 @@ def _shown(
     }
     status = status_of(error) if error else 422 if moved or wrong else 200
     return render(request, "console/undo.html", context, status=status)
+
+
+def _words(asked: Asked, seen: Look, stops: list[str]) -> UndoWords:
+    return undo_words(
+        seen.found,
+        seen.by_rule,
+        rules=seen.options.get("conflicts", asked.rules),
+        known=conflicts.RULES,
+        approvals=seen.approvals,
+        stopping=stops,
+        label=plural,
+        table=table,
+        url=record_url,
+    )
 
 
 def _tables(asked: Asked, seen: Look, button: str) -> list[dict[str, Any]]:

@@ -107,7 +107,7 @@ def _class(
     url: Callable[[str, object], str | None],
 ) -> ConflictClass:
     tallies = [tally for tally in found.tallies if tally.reason == name]
-    count = sum(tally.rows for tally in tallies)
+    count = len(found.lost) if name == "column_gone" else sum(tally.rows for tally in tallies)
     left = sum(tally.rows for tally in by_rule.tallies if tally.reason == name)
     rows = tuple(
         ConflictRow(label(c.entity), c.key, c.detail, url(c.entity, c.key)) for c in found.sample if c.reason == name
@@ -120,10 +120,10 @@ def _class(
         count=number(count),
         tables=_tables(tallies, label),
         rows=rows,
-        rest=_("and %(count)s more") % {"count": number(count - len(rows))} if count > len(rows) else "",
+        rest=_("and %(count)s more") % {"count": number(count - len(rows))} if count > len(rows) > 0 else "",
         options=tuple(RuleOption(rule, rule_word(rule), rule_hint(rule), rule == chosen) for rule in known),
-        outcome=_outcome(chosen, count, left),
-        there=bool(count) or (name == "column_gone" and bool(found.lost)),
+        outcome="" if name == "column_gone" else _outcome(chosen, count, left),
+        there=bool(count),
     )
 
 

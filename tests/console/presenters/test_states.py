@@ -79,6 +79,12 @@ def test_a_run_of_nothing_does_not_divide_by_zero():
     assert run_card(RunFacts(operation="delete", state="running", total=0, applied=0, skipped=0)).percent == 0
 
 
+@pytest.mark.parametrize("state", ["running", "paused", "cancelling", "done", "cancelled", "failed"])
+def test_an_undo_that_archives_does_not_say_that_rows_came_back(state):
+    card = run_card(RunFacts(operation="undo", state=state, total=4, applied=4, skipped=0, archives=True))
+    assert "back" not in card.title
+
+
 def test_rows_left_alone_are_said():
     assert "2 rows left alone" in run(state="done", applied=98, skipped=2).extras
 
