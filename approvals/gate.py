@@ -12,9 +12,9 @@ from django.db import IntegrityError
 from approvals import rules, tickets
 from approvals.models import Ticket
 from audit import registry
-from audit.models import Event
-from changes import clock, execution, retrying, submission
-from changes.errors import EventNotFound, NothingDiffers, RetryExists
+from changes import clock, execution, retrying, submission, undoing
+from changes.errors import NothingDiffers, RetryExists
+from changes.event_freezing import parse_source
 from changes.models import Change
 from changes.operations import rollback
 from changes.selection import Selection
@@ -93,18 +93,14 @@ def request_undo_of_events(
 
     `entity` names the table where the reader's tenant does not see the events: other programs' on a shared table.
     """
-    if not entity:
-        seen = Event.objects.filter(pk__in=events[:1000]).exclude(operation=Event.Operation.ACT).order_by("pk").first()
-        if seen is None:
-            raise EventNotFound(field="source.events", value=", ".join(map(str, events[:5])))
-        entity = seen.entity
+    source = parse_source({"events": events, "transaction": transaction})
     return request(
         actor,
-        entity=entity,
+        entity=entity or undoing.first_of(source["events"]).entity,
         operation=Operation.UNDO,
         selection=None,
         reason=reason,
-        options={**(options or {}), "source": {"events": events, "transaction": transaction}},
+        options={**(options or {}), "source": source},
         **more,
     )
 
@@ -158,12 +154,14 @@ def request_retry(
         raise RetryExists(change_id=original.pk, retry_id=other.pk if other else "?") from error
 
 
+def foreseen(parts: Iterable[tuple[str, int]], *, least: int = 0) -> rules.Requirement:
+    """The approvals that so many rows per table would need."""
+    return rules.requirement(((e, rows, registry.threshold(registry.entity(e))) for e, rows in parts), least=least)
+
+
 def needed(change: Change) -> rules.Requirement:
     """The approvals a frozen change needs, by its parts."""
-    counted = (
-        (part.entity, part.rows, registry.threshold(registry.entity(part.entity))) for part in change.parts.all()
-    )
-    return rules.requirement(counted, least=change.approvals_least)
+    return foreseen(((part.entity, part.rows) for part in change.parts.all()), least=change.approvals_least)
 
 
 def _admit(change: Change, actor: Actor) -> Ticket | None:

@@ -83,10 +83,22 @@ class BadOption(Invalid):
     code = "bad_option"
 
 
+class NothingChosen(Invalid):
+    """No field of %(entity)s is chosen, so nothing would come back. Choose at least one, or leave the choice out."""
+
+    code = "nothing_chosen"
+
+
 class EventNotFound(Invalid):
     """There is no such event, or none of them changed a row: %(value)s."""
 
     code = "event_not_found"
+
+
+class TooManyEvents(Invalid):
+    """%(given)s events are too many at once. Up to %(limit)s can be named; name one of a transaction and take the whole of it."""
+
+    code = "too_many_events"
 
 
 class ChangeNotFound(NotFound):

@@ -14,7 +14,7 @@ from audit.errors import UnknownEntity
 from audit.names import quote
 from changes import conflicts, partial
 from changes.effects import revert
-from changes.errors import BadOption, EventNotFound
+from changes.errors import BadOption, EventNotFound, TooManyEvents
 from changes.freezing import delete_columns
 from changes.plan import PartPlan
 from changes.reverting import INTO, SKIP
@@ -70,7 +70,7 @@ class EventFreezer(UndoFreezer):
             entity = registry.entity(label)
         except UnknownEntity as error:
             raise EventNotFound(field="source.events", value=label) from error
-        columns = partial.narrowed(self.only, entity, self._touched(entity))
+        columns = partial.narrowed(self.only, entity, self.offer(entity, self._touched(entity)))
         if columns:
             self._updated(self.add_part(entity, Effect.REVERT, columns))
         if self.only.get("fields"):
@@ -138,7 +138,7 @@ class EventFreezer(UndoFreezer):
     ) -> None:
         """Freeze the rows of one kind that may go back, list those that may not, and look for what stands in the way."""
         table = table_of(part.entity)
-        chosen, more = self._chosen_rows(table)
+        chosen, more = self._chosen_rows(part)
         place = f"a.{quote(table.key[0][0])}"
         if not table.integer_key:
             place = f"row_number() OVER (ORDER BY {table.order('a')})"
@@ -160,13 +160,13 @@ class EventFreezer(UndoFreezer):
         )
         self.find_conflicts(part)
 
-    def _chosen_rows(self, table: Table) -> tuple[str, dict[str, Any]]:
+    def _chosen_rows(self, part: PartPlan) -> tuple[str, dict[str, Any]]:
         if not self.only.get("rows"):
             return "", {}
-        selection = partial.selection_of(self.only, table.model)
+        selection = partial.selection_of(self.only, part.entity)
         if selection is None:
             return "JOIN (SELECT) s ON false", {}
-        return partial.chosen_rows(selection, table, "a")
+        return partial.chosen_rows(selection, table_of(part.entity), "a", removed=part.effect is Effect.ADD)
 
 
 def parse_source(data: Any) -> dict[str, Any]:
@@ -174,11 +174,10 @@ def parse_source(data: Any) -> dict[str, Any]:
     if not isinstance(data, dict) or not set(data) <= {"events", "transaction"}:
         raise BadOption(field="source", value=str(data)[:40], known="events, transaction")
     events = data.get("events")
-    numbers = isinstance(events, list) and all(
-        isinstance(e, int) and not isinstance(e, bool) and 0 < e < 2**63 for e in events
-    )
-    if not events or not numbers or len(events) > LIMIT:
+    if not isinstance(events, list) or not events or not all(_is_number(event) for event in events):
         raise EventNotFound(field="source.events", value=str(events)[:40])
+    if len(events) > LIMIT:
+        raise TooManyEvents(field="source.events", given=len(events), limit=LIMIT)
     whole = data.get("transaction", False)
     if not isinstance(whole, bool):
         raise BadOption(field="source.transaction", value=str(whole)[:40], known="true, false")
@@ -190,6 +189,10 @@ def _meant(table: str, column: str, whole: bool) -> str:
     if not whole:
         return f"{column} = ANY(%(named)s)"
     return f"{column} BETWEEN %(low)s AND %(high)s AND xid IN (SELECT xid FROM {table} WHERE {column} = ANY(%(named)s))"
+
+
+def _is_number(event: Any) -> bool:
+    return isinstance(event, int) and not isinstance(event, bool) and 0 < event < 2**63
 
 
 def _row(table: Table) -> str:

@@ -7,18 +7,21 @@ Tables that are not named come along as far as their rows hang on chosen ones; w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from django.db.models import QuerySet
 
 from audit import registry
 from audit.entity import SoftDeleted
 from audit.errors import UnknownEntity
 from audit.names import quote
-from changes.errors import BadOption, UnknownField
+from changes.errors import BadOption, NothingChosen, UnknownField
 from changes.freezing import named_parameters
 from changes.selection import Selection
 from changes.tables import Table, stored
-from changes.versions import SOFT_DELETE
+from changes.versions import SOFT_DELETE, quiet_columns
+from foundation.errors import Invalid
 
 
 def parse(data: Any) -> dict[str, Any]:
@@ -31,17 +34,19 @@ def parse(data: Any) -> dict[str, Any]:
         if not isinstance(data.get(name, {}), Mapping):
             raise BadOption(field=f"only.{name}", value=str(data[name])[:40], known="{table: …}")
     for label, selection in data.get("rows", {}).items():
-        Selection.parse(selection, _entity(label, "only.rows"))
+        _check_selection(selection, _entity(label, "only.rows"))
     for label, names in data.get("fields", {}).items():
         columns_of(_entity(label, "only.fields"), names)
     return {key: dict(data[key]) for key in ("rows", "fields") if data.get(key)}
 
 
 def columns_of(entity: type[SoftDeleted], names: Any) -> frozenset[str]:
-    """Columns of named fields; one column of a soft delete stands for all of them. Raises UnknownField."""
+    """Columns of named fields; one column of a soft delete stands for all of them. Raises UnknownField, NothingChosen."""
     known = {field.name: str(field.column) for field in entity._meta.local_concrete_fields}
-    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(n, str) and n in known for n in names):
-        label = entity._meta.label_lower
+    label = entity._meta.label_lower
+    if names in ([], ()):
+        raise NothingChosen(field=f"only.fields.{label}", entity=str(entity.governance.label))
+    if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) and n in known for n in names):
         raise UnknownField(
             field=f"only.fields.{label}",
             value=str(names)[:80],
@@ -58,8 +63,10 @@ def selection_of(only: Mapping[str, Any], entity: type[SoftDeleted]) -> Selectio
     return None if chosen is None else Selection.parse(chosen, entity)
 
 
-def chosen_rows(selection: Selection, table: Table, version: str) -> tuple[str, dict[str, Any]]:
-    """Join the chosen rows to the version. Keys are taken as they are: a removed row has no other mark left."""
+def chosen_rows(
+    selection: Selection, table: Table, version: str, *, removed: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """Join the chosen rows to the version. Keys are taken as they are; conditions look at `removed` rows' last version."""
     names = ", ".join(quote(column) for column, _ in table.key)
     on = table.match_history("s", version)
     if selection.keys is not None:
@@ -69,10 +76,7 @@ def chosen_rows(selection: Selection, table: Table, version: str) -> tuple[str, 
         lists = ", ".join(f"%(key{n})s::text[]" for n in range(len(table.key)))
         columns = ", ".join(f"key{n}" for n in range(len(table.key)))
         return f"JOIN (SELECT {typed} FROM unnest({lists}) k ({columns})) AS s ({names}) ON {on}", values
-    model: Any = table.model
-    fields = [field.attname for field in model._meta.pk_fields]
-    rows = selection.narrow(model.objects_and_deleted.all()).order_by().values_list(*fields)
-    sql, named = named_parameters(*rows.query.sql_with_params())
+    sql, named = named_parameters(*_rows(selection, removed=removed).query.sql_with_params())
     return f"JOIN ({sql}) AS s ({names}) ON {on}", named
 
 
@@ -83,6 +87,35 @@ def narrowed(only: Mapping[str, Any], entity: type[SoftDeleted], columns: tuple[
         return () if only.get("fields") else columns
     wanted = columns_of(entity, names)
     return tuple(column for column in columns if column in wanted)
+
+
+def choices(entity: type[SoftDeleted], columns: Iterable[str]) -> tuple[str, ...]:
+    """Names of the fields that can be chosen among columns: one for a soft delete, none for what every save writes."""
+    written = set(columns) - quiet_columns(entity)
+    soft = [column for column in SOFT_DELETE if column in written]
+    written -= set(soft[1:])
+    return tuple(field.name for field in entity._meta.local_concrete_fields if str(field.column) in written)
+
+
+def _rows(selection: Selection, *, removed: bool) -> QuerySet[Any]:
+    """Keys of the rows that the conditions hold for; removed ones are in no table, only in their history."""
+    model: Any = selection.entity
+    columns = [field.attname for field in model._meta.pk_fields]
+    if not removed:
+        return selection.narrow(model.objects_and_deleted.all()).order_by().values_list(*columns)
+    history: Any = registry.history_of(model)
+    gone = history.objects.filter(history_type="-").order_by()
+    return selection.narrow(gone).values_list(*columns).distinct()
+
+
+def _check_selection(data: Any, entity: type[SoftDeleted]) -> None:
+    """Raises what `Selection.parse` does, with the place it has in here."""
+    try:
+        Selection.parse(data, entity)
+    except Invalid as error:
+        place = str(error.facts.get("field", "")).removeprefix("selection")
+        error.facts["field"] = f"only.rows.{entity._meta.label_lower}{place}"
+        raise
 
 
 def _entity(label: Any, place: str) -> type[SoftDeleted]:

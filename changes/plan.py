@@ -89,6 +89,7 @@ class Plan:
     """Everything the freeze decided.
 
     lost             (entity, column): written by the change, no longer there, cannot come back
+    scope            (entity, columns): what an undo can be narrowed to; no columns where whole rows came or went
     approvals_least  other persons that must agree however few the rows are
     selected         rows that were named, where the first part does not tell
     retention        of a purge: what of the selection is due
@@ -103,6 +104,7 @@ class Plan:
     schema_fingerprint: str = ""
     table_rows: int = 0
     lost: tuple[tuple[str, str], ...] = ()
+    scope: tuple[tuple[str, tuple[str, ...]], ...] = ()
     approvals_least: int = 0
     selected: int | None = None
     retention: Retention | None = None

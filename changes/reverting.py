@@ -32,6 +32,7 @@ class Reverter(Freezer):
         super().__init__(tenant_id=change.tenant_id, change_id=change.pk)
         self.change = change
         self.lost: list[conflicts.Lost] = []
+        self.scope: dict[str, tuple[str, ...]] = {}
 
     def plan(self) -> Plan:
         """The parts that have something to do or to say. Raises ConflictsFound where a rule says stop."""
@@ -39,6 +40,7 @@ class Reverter(Freezer):
         conflicts.refuse_lost(self.change, self.lost)
         plan = Plan(parts=[part for part in self.parts if part.rows or part.conflicts])
         plan.lost = tuple((lost.entity, lost.column) for lost in self.lost)
+        plan.scope = tuple(self.scope.items())
         if conflicts.forced(self.change):
             plan.approvals_least = 1
         return plan
@@ -51,6 +53,12 @@ class Reverter(Freezer):
         gone = [column for column, now in zip(columns, mapped, strict=True) if now not in present]
         self.lost += [conflicts.Lost(entity._meta.label_lower, column) for column in gone]
         return tuple(column for column in mapped if column in present)
+
+    def offer(self, entity: type[SoftDeleted], columns: tuple[str, ...]) -> tuple[str, ...]:
+        """Remember what was written of a table, before anything narrows it."""
+        label = entity._meta.label_lower
+        self.scope[label] = tuple(dict.fromkeys((*self.scope.get(label, ()), *columns)))
+        return columns
 
     # -- conflicts ----------------------------------------------------------------------------------
 

@@ -63,13 +63,12 @@ class UndoFreezer(Reverter):
         self.find_conflicts(part)
 
     def _columns(self, entity: Any, effect: Effect, written: tuple[str, ...]) -> tuple[str, ...]:
-        if effect in (Effect.DELETE, Effect.ADD) and self.only.get("fields"):
-            return ()  # a whole row comes or goes; part of one is an update
-        if effect is Effect.DELETE:
-            return delete_columns(entity)
-        if effect is Effect.ADD:
-            return insertable_columns(table_of(entity))
-        return partial.narrowed(self.only, entity, self.known_columns(entity, written))
+        if effect in (Effect.DELETE, Effect.ADD):
+            self.offer(entity, ())
+            if self.only.get("fields"):
+                return ()  # a whole row comes or goes; part of one is an update
+            return delete_columns(entity) if effect is Effect.DELETE else insertable_columns(table_of(entity))
+        return partial.narrowed(self.only, entity, self.offer(entity, self.known_columns(entity, written)))
 
     # -- rows ---------------------------------------------------------------------------------------
 
@@ -166,7 +165,7 @@ class UndoFreezer(Reverter):
         selection = partial.selection_of(self.only, part.entity)
         if selection is None:
             return self._under_chosen(table, done), {}
-        return partial.chosen_rows(selection, table, "a")
+        return partial.chosen_rows(selection, table, "a", removed=part.effect is Effect.ADD)
 
     def _under_chosen(self, table: Table, done: ChangePart) -> str:
         """Rows that went along with a chosen parent; nothing where no parent was chosen."""

@@ -29,6 +29,33 @@ class Selected(serializers.JSONField):
     """A selection as it was sent; the engine reads it."""
 
 
+class Options(serializers.JSONField):
+    """A JSON object that the engine reads, and names the place of what it cannot."""
+
+    default_error_messages = {"no_object": _("Give an object.")}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            self.fail("no_object")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field({"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 1000})
+class Numbers(serializers.JSONField):
+    """A list of numbers; the engine checks it."""
+
+
+@extend_schema_field({"type": "boolean"})
+class Flag(serializers.Field[Any, Any, Any, Any]):
+    """true or false, and nothing that merely looks like it; the engine checks it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 class Body(serializers.Serializer[Any]):
     """A JSON object whose members are all known."""
 

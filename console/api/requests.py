@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from approvals.models import Vote
+from changes.conflicts import RULES
 from changes.states import Operation
-from console.api.fields import Body, Selected, Text, Values
+from console.api.fields import Body, Flag, Numbers, Options, Selected, Text, Values
 
 ASKABLE = (Operation.DELETE, Operation.RESTORE, Operation.PURGE)
 SELECTION_HELP = (
@@ -71,6 +73,55 @@ class RetryRequest(ReasonRequest):
         max_length=20,
         help_text="Rows left alone for these reasons; `error` when none is named.",
     )
+
+
+UNDO_OPTIONS = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "conflicts": {
+            "type": "object",
+            "description": "A rule per class of conflict; classes left out are skipped.",
+            "additionalProperties": False,
+            "properties": {name: {"type": "string", "enum": list(rules)} for name, rules in RULES.items()},
+        },
+        "only": {
+            "type": "object",
+            "description": "A part: chosen rows and chosen fields, per table. Without it everything is meant.",
+            "additionalProperties": False,
+            "properties": {
+                "rows": {"type": "object", "additionalProperties": {"type": "object", "description": SELECTION_HELP}},
+                "fields": {
+                    "type": "object",
+                    "additionalProperties": {"type": "array", "items": {"type": "string"}},
+                },
+            },
+        },
+    },
+}
+
+
+@extend_schema_field(UNDO_OPTIONS)
+class UndoOptions(Options):
+    """Rules for conflicts, and which part."""
+
+
+class UndoPreviewRequest(Body):
+    options = UndoOptions(required=False, default=dict)
+
+
+class UndoRequest(UndoPreviewRequest):
+    reason = Text(required=False, default="", max_length=4000, help_text="Why, in at least 10 characters.")
+
+
+class EventsUndoPreviewRequest(UndoPreviewRequest):
+    events = Numbers(help_text="Ids of events of statements that no change made.")
+    transaction = Flag(required=False, default=False, help_text="Everything that their transactions did.")
+
+
+class EventsUndoRequest(EventsUndoPreviewRequest):
+    reason = Text(required=False, default="", max_length=4000, help_text="Why, in at least 10 characters.")
+    title = Text(required=False, default="", max_length=200)
 
 
 class VoteRequest(Body):

@@ -20,6 +20,7 @@ from console.api import (
     runs,
     snapshots,
     tickets,
+    undoing,
 )
 
 
@@ -54,8 +55,8 @@ V1 = [
     path("changes/<int:change_id>/tune/", runs.ChangeTune.as_view(), name="change-tune"),
     path("changes/<int:change_id>/retry/", runs.ChangeRetry.as_view(), name="change-retry"),
     path("changes/<int:change_id>/cancel/", runs.ChangeCancel.as_view(), name="change-cancel"),
-    path("changes/<int:change_id>/undo/", runs.ChangeUndo.as_view(), name="change-undo"),
-    path("changes/<int:change_id>/undo-preview/", runs.ChangeUndoPreview.as_view(), name="change-undo-preview"),
+    path("changes/<int:change_id>/undo/", undoing.ChangeUndo.as_view(), name="change-undo"),
+    path("changes/<int:change_id>/undo-preview/", undoing.ChangeUndoPreview.as_view(), name="change-undo-preview"),
     path("changes/<int:change_id>/drift/", runs.ChangeDrift.as_view(), name="change-drift"),
     path("tickets/", tickets.TicketList.as_view(), name="tickets"),
     path("tickets/<int:ticket_id>/", tickets.TicketDetail.as_view(), name="ticket"),
@@ -66,6 +67,8 @@ V1 = [
     path("exemptions/<int:exemption_id>/withdraw/", exemptions.ExemptionWithdraw.as_view(), name="exemption-withdraw"),
     path("events/", histories.EventList.as_view(), name="events"),
     path("archives/", archives.ArchiveList.as_view(), name="archives"),
+    path("events/undo/", undoing.EventsUndo.as_view(), name="events-undo"),
+    path("events/undo-preview/", undoing.EventsUndoPreview.as_view(), name="events-undo-preview"),
     path("me/", accounts.Me.as_view(), name="me"),
     path("tokens/", accounts.Tokens.as_view(), name="tokens"),
     path("tokens/mine/", accounts.TokenRevoke.as_view(), name="token-mine"),

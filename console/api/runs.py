@@ -1,4 +1,4 @@
-"""Running a change: start, stop, undo, and what stands in the way; its rows, one by one."""
+"""Running a change: start, stop, and what stands in the way; its rows, one by one."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from approvals.errors import BackToVoting, NotAPerson
 from changes import drift, execution, pacing
 from changes import errors as engine
 from changes.models import Change, FrozenRow, SkippedRow
-from changes.undoing import preview_undo
 from console.api import keys, paging
 from console.api.base import ApiView
 from console.api.changes import IdempotencyKey, asked, open_change, whole
 from console.api.describing import IDEMPOTENCY, operation
 from console.api.errors import BadParameter
 from console.api.fields import Body, read
-from console.api.requests import ReasonRequest, RetryRequest, TuneRequest
-from console.api.serializers import ChangeWhole, DriftShown, FrozenRowShown, SkippedRowShown, UndoPreviewShown
+from console.api.requests import RetryRequest, TuneRequest
+from console.api.serializers import ChangeWhole, DriftShown, FrozenRowShown, SkippedRowShown
 
 Verb = Callable[..., Change]
 
@@ -139,51 +138,6 @@ class ChangeCancel(ApiView):
     )
     def post(self, request: Request, change_id: int) -> Response:
         return _step(self, request, change_id, execution.cancel)
-
-
-class ChangeUndo(ApiView):
-    @operation(
-        "undoChange",
-        "Ask for a change to be undone, as a change of its own",
-        takes=ReasonRequest,
-        gives=ChangeWhole,
-        status=(201, 202),
-        parameters=(IDEMPOTENCY,),
-        errors=(
-            engine.ChangeNotFound,
-            engine.WrongState,
-            engine.NothingToUndo,
-            engine.UndoExists,
-            engine.ReasonMissing,
-            engine.EmptySelection,
-            engine.RequestKeyReused,
-            NotAPerson,
-            BadParameter,
-        ),
-        tag="changes",
-    )
-    def post(self, request: Request, change_id: int) -> Response:
-        sent = read(ReasonRequest, request.data)
-        open_change(self, change_id)
-        key = IdempotencyKey.of(request)
-        return asked(gate.request_undo(change_id, actor=self.actor, reason=sent["reason"], request_key=key))
-
-
-class ChangeUndoPreview(ApiView):
-    @operation(
-        "previewUndo",
-        "What an undo would bring back, and what it would leave alone",
-        gives=UndoPreviewShown,
-        errors=(engine.ChangeNotFound, engine.WrongState, engine.NothingToUndo),
-        tag="changes",
-    )
-    def get(self, request: Request, change_id: int) -> Response:
-        open_change(self, change_id)
-        self.enforce("change.undo", f"C-{change_id}")
-        found = preview_undo(change_id, actor=self.actor)
-        parts = [{"entity": entity, "rows": rows} for entity, rows in found.parts]
-        shown = {"rows": found.rows, "parts": parts, "conflicts": found.conflicts, "sample": found.sample}
-        return Response(UndoPreviewShown(shown).data)
 
 
 class ChangeDrift(ApiView):

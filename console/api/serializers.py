@@ -102,6 +102,7 @@ class ChangeWhole(ChangeShown):
 
     selection = serializers.JSONField(read_only=True)
     cascade_also = serializers.SerializerMethodField()
+    options = serializers.SerializerMethodField(help_text="Rules, part and source of an undo.")
     preflight = FindingShown(many=True)
     keys = serializers.SerializerMethodField(help_text="What became of a list of keys.")
     progress = ProgressShown()
@@ -130,6 +131,10 @@ class ChangeWhole(ChangeShown):
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_cascade_also(self, change: Change) -> list[str]:
         return list(change.options.get("cascade_also", ()))
+
+    @extend_schema_field({"type": "object", "additionalProperties": {}})
+    def get_options(self, change: Change) -> dict[str, Any]:
+        return {name: value for name, value in change.options.items() if name != "cascade_also"}
 
     @extend_schema_field(KeyReportShown(allow_null=True))
     def get_keys(self, change: Change) -> dict[str, Any] | None:
@@ -169,7 +174,33 @@ class SkippedRowShown(Shown):
 
 class UndoPartShown(Shown):
     entity = serializers.CharField()
+    effect = serializers.ChoiceField(Effect.choices)
     rows = serializers.IntegerField()
+    conflicts = serializers.IntegerField()
+
+
+class ConflictClassShown(Shown):
+    entity = serializers.CharField()
+    reason = serializers.ChoiceField(SkipReason.choices)
+    rows = serializers.IntegerField()
+    rules = serializers.ListField(child=serializers.CharField(), help_text="Rules that this class can be given.")
+
+
+class UndoScopeShown(Shown):
+    entity = serializers.CharField()
+    fields_ = serializers.ListField(
+        child=serializers.CharField(), help_text="Fields that can be chosen; none where whole rows came or went."
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        """`fields` is a name DRF keeps for itself."""
+        own = super().get_fields()
+        return {("fields" if name == "fields_" else name): field for name, field in own.items()}
+
+
+class LostColumnShown(Shown):
+    entity = serializers.CharField()
+    column = serializers.CharField()
 
 
 class UndoConflictShown(Shown):
@@ -181,9 +212,13 @@ class UndoConflictShown(Shown):
 
 class UndoPreviewShown(Shown):
     rows = serializers.IntegerField()
+    approvals = serializers.IntegerField(help_text="Other persons that would have to agree.")
     parts = UndoPartShown(many=True)
     conflicts = serializers.IntegerField()
-    sample = UndoConflictShown(many=True)
+    classes = ConflictClassShown(many=True, help_text="Every conflict, by table and class.")
+    sample = UndoConflictShown(many=True, help_text="The first rows of each class.")
+    scope = UndoScopeShown(many=True, help_text="What `only` can choose from.")
+    lost = LostColumnShown(many=True, help_text="Columns that are gone: what they held cannot come back.")
 
 
 class NewChildrenShown(Shown):

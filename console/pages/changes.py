@@ -1,8 +1,7 @@
-"""A change without a ticket, and the buttons of every change: start, stop, undo."""
+"""A change without a ticket, and the buttons of every change: start, pause, stop."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 
 from django.contrib import admin, messages
@@ -11,19 +10,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from approvals import gate, starting
+from approvals import starting
 from changes import execution
 from changes.models import Change
 from changes.states import ACTIVE, State
-from changes.submission import REASON_LEAST
-from changes.undoing import preview_undo
-from console.errors import status_of
 from console.pages import detail, inbox
 from console.pages.guards import require
-from console.pages.labels import plural, table
 from console.pages.shell import actor_of
-from console.presenters.undo import undo_words
-from foundation.errors import Conflict, CustodyError, Invalid
+from foundation.errors import Conflict
 
 
 def found(change_id: int) -> Change:
@@ -94,47 +88,6 @@ def cancel(request: HttpRequest, change_id: int) -> HttpResponse:
     return redirect(inbox.url(one))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def undo(request: HttpRequest, change_id: int) -> HttpResponse:
-    """Conflicts first, then a reason and the typed id; an undo is a change of its own."""
-    one = found(change_id)
-    actor = require(request, "change.undo", one.entity)
-    typed = {"reason": request.POST.get("reason", ""), "code": request.POST.get("code", "")}
-    error: CustodyError | None = None
-    if request.method == "POST" and typed["code"].strip() == inbox.code(one):
-        try:
-            outcome = gate.request_undo(
-                one.pk, actor=actor, reason=typed["reason"], request_key=_key(request.POST.get("request_key", ""))
-            )
-            return redirect(inbox.url(found(outcome.change.pk)))
-        except (Conflict, Invalid) as refused:
-            error = refused
-    return _undo_page(request, one, typed, error)
-
-
-def _undo_page(request: HttpRequest, one: Change, typed: dict[str, str], error: CustodyError | None) -> HttpResponse:
-    posted = request.method == "POST"
-    try:
-        preview = preview_undo(one.pk, actor=actor_of(request))
-    except Conflict as refused:
-        messages.error(request, str(error or refused))
-        return redirect(inbox.url(one))
-    context = {
-        **admin.site.each_context(request),
-        "title": _("Undo %(code)s") % {"code": inbox.code(one)},
-        "change": one,
-        "code": inbox.code(one),
-        "back": inbox.url(one),
-        "undo": undo_words(preview, label=plural, table=table),
-        "typed": typed,
-        "code_wrong": posted and typed["code"].strip() != inbox.code(one),
-        "error": str(error) if error else "",
-        "request_key": request.POST.get("request_key") or str(uuid.uuid4()),
-        "least": REASON_LEAST,
-    }
-    return render(request, "console/undo.html", context, status=status_of(error) if error else 422 if posted else 200)
-
-
 def _step(request: HttpRequest, change_id: int, verb: Callable[..., Change], said: str) -> bool:
     """Take one step and say so, or say why not. Return whether it was taken."""
     try:
@@ -144,10 +97,3 @@ def _step(request: HttpRequest, change_id: int, verb: Callable[..., Change], sai
         return False
     messages.success(request, said)
     return True
-
-
-def _key(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

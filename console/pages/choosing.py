@@ -50,6 +50,15 @@ def bound(data: QueryDict, entity: type[SoftDeleted]) -> Choice:
     return Choice("keys" if data.get("mode") == "keys" else "conditions", listed, data.get("keys", ""))
 
 
+def below(data: QueryDict, prefix: str) -> QueryDict:
+    """The part of a larger form whose names begin with `prefix`, without it."""
+    own = QueryDict(mutable=True)
+    for name in data:
+        if name.startswith(prefix):
+            own.setlist(name.removeprefix(prefix), data.getlist(name))
+    return own
+
+
 def pressed(choice: Choice, button: str) -> Choice:
     """The form after a button that changes only the form: add:0, group, remove:0.1, mode:keys, refresh."""
     act, _, where = button.partition(":")

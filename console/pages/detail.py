@@ -20,9 +20,9 @@ from changes import drift, execution, sampling
 from changes.models import Change, ChangePart, SkippedRow
 from changes.progress import progress
 from changes.selection import Selection
-from changes.states import UNFINISHED, State
+from changes.states import UNFINISHED, Effect, Operation, State
 from console.admin import columns
-from console.pages import archives, inbox, steering
+from console.pages import archives, inbox, steering, terms
 from console.pages.labels import plural, record_url, table
 from console.pages.shell import actor_of
 from console.presenters import activity, checks, decision, fingerprint, impact, states
@@ -53,6 +53,8 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "title": f"{code} {change.title}",
         "code": code,
         "selection_text": _selection_text(change),
+        "terms": terms.terms_of(change),
+        "statement": terms.statement_of(change.options["source"]) if "source" in change.options else None,
         "change": change,
         "ticket": ticket,
         "pill": states.state_pill(change.state, ticket.state if ticket else None),
@@ -222,6 +224,7 @@ def run_card_of(change: Change) -> RunCard:
             eta_s=now.eta_s,
             started_at=change.started_at,
             finished_at=change.finished_at,
+            archives=change.operation == Operation.UNDO and any(part.effect == Effect.DELETE for part in now.parts),
             error=_("verification: the numbers differ") if now.error == "verification" else now.error,
             parts=[
                 PartFacts(name=capital(plural(part.entity)), rows=part.rows, done=part.done, order=order)

@@ -62,6 +62,7 @@ def record(request: HttpRequest, label: str, key: str) -> HttpResponse:
         "older": listed[index + 1] if index + 1 < len(listed) else None,
         "more": f"?after={page[PAGE - 1].history_id}" if len(page) > PAGE else "",
         "change": _change(actor, events, row),
+        **_undoing(actor, label, events.get(row.event_id)),
     }
     template = "console/parts/version.html" if request.headers.get("HX-Target") == "version" else "console/history.html"
     return render(request, template, context)
@@ -140,6 +141,15 @@ def _change(actor: Actor, events: dict[int, Event], row: Any) -> tuple[str, str]
         return None
     change = inbox.changes().filter(Q(pk=row.change_id)).first()
     return (inbox.code(change), inbox.url(change)) if change else None
+
+
+def _undoing(actor: Actor, label: str, event: Event | None) -> dict[str, Any]:
+    """Where the picked version can be undone: through its change, or else as a statement."""
+    if event is None or not allowed(actor, "change.undo", label):
+        return {"undo_url": "", "undo_statement": None}
+    if event.change_id:
+        return {"undo_url": reverse("admin:change-undo", args=[event.change_id]), "undo_statement": None}
+    return {"undo_url": "", "undo_statement": event.pk}
 
 
 def _row_url(model: type[SoftDeleted], key: str) -> str:

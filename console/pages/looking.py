@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.cache import cache
 
-from approvals import rules
+from approvals import gate
 from audit import registry
 from changes.models import Change
 from changes.operations import REGISTRY
@@ -90,7 +90,7 @@ def _name(draft: Change) -> str:
 
 def _numbers(found: Preview) -> Numbers:
     plan = found.plan
-    needed = rules.requirement((p.entity._meta.label_lower, p.rows, registry.threshold(p.entity)) for p in plan.parts)
+    needed = gate.foreseen(((p.entity._meta.label_lower, p.rows) for p in plan.parts), least=plan.approvals_least)
     return Numbers(
         rows=plan.rows_total,
         entity_rows=plan.rows_selected,

@@ -16,8 +16,10 @@ from console.pages import (
     rows,
     search,
     snapshots,
+    statements,
     steering,
     tickets,
+    undoing,
     wizard,
 )
 
@@ -43,7 +45,6 @@ PAGES: list[Route] = [
     ("changes/<int:change_id>/tune/", steering.tune, "change-tune"),
     ("changes/<int:change_id>/retry/", steering.retry, "change-retry"),
     ("changes/<int:change_id>/cancel/", changes.cancel, "change-cancel"),
-    ("changes/<int:change_id>/undo/", changes.undo, "change-undo"),
     ("snapshots/", snapshots.snapshot_list, "snapshots"),
     ("snapshots/new/", snapshots.take, "snapshot-take"),
     ("snapshots/compare/", comparison.compare, "compare"),
@@ -54,6 +55,9 @@ PAGES: list[Route] = [
     ("exemptions/ask/", exemptions.ask, "exemption-ask"),
     ("exemptions/<int:exemption_id>/agree/", exemptions.agree, "exemption-agree"),
     ("exemptions/<int:exemption_id>/withdraw/", exemptions.withdraw, "exemption-withdraw"),
+    ("changes/<int:change_id>/undo/", undoing.undo, "change-undo"),
+    ("statements/", statements.statements, "statements"),
+    ("statements/undo/", undoing.undo_events, "statements-undo"),
     ("history/<str:label>/<path:key>/", history.record, "history"),
     ("archive/", archives.archive_list, "archives"),
     ("archive/<int:archive_id>/verify/", archives.examine, "archive-verify"),

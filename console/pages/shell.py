@@ -52,6 +52,7 @@ def _menu(request: HttpRequest, actor: Actor, available_apps: list[Any]) -> Menu
         waiting=waiting_count(actor) if browses else 0,
         snapshots=reverse("admin:snapshots") if allowed(actor, "snapshot.browse") else None,
         archive=reverse("admin:archives") if allowed(actor, "archive.browse") else None,
+        statements=reverse("admin:statements") if allowed(actor, "history.browse") else None,
         models=[
             Model(name=str(model["name"]), url=model["admin_url"], app=app["app_label"])
             for app in available_apps

@@ -18,7 +18,7 @@ FOLD_DEPTH = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The rows of one table; effect is delete, clear, revert or block."""
+    """The rows of one table; effect is one of `changes.states.Effect`, or block."""
 
     name: str | Promise
     table: str
@@ -62,7 +62,7 @@ def impact(parts: Sequence[Part], *, operation: str, done: bool = False) -> Impa
     most = max((part.rows for part in parts), default=0)
     total = sum(part.rows for part in parts if part.effect != "block")
     return Impact(
-        rows=tuple(_row(part, first=index == 0, most=most) for index, part in enumerate(parts)),
+        rows=tuple(_row(part, operation, first=index == 0, most=most) for index, part in enumerate(parts)),
         total=number(total),
         total_label=_("Rows in this change") if done else _("Rows that would be touched"),
         title=_title(operation, done),
@@ -77,12 +77,11 @@ def _title(operation: str, done: bool) -> str:
     return _("What was to be brought back") if done else _("What will be brought back")
 
 
-def _row(part: Part, *, first: bool, most: int) -> Row:
-    kind = "selected" if first and part.depth == 0 and part.effect == "delete" else part.effect
+def _row(part: Part, operation: str, *, first: bool, most: int) -> Row:
     return Row(
         name=capital(str(part.name)),
         table=part.table,
-        kind=kind,
+        kind=(kind := _kind(part, operation, first=first)),
         depth=min(part.depth, 4),
         pill=_pill(kind),
         rows=number(part.rows),
@@ -91,16 +90,30 @@ def _row(part: Part, *, first: bool, most: int) -> Row:
     )
 
 
+def _kind(part: Part, operation: str, *, first: bool) -> str:
+    """What the line is about: a delete archives what was selected, an undo what had been added."""
+    if part.effect != "delete":
+        return part.effect
+    if operation != "delete":
+        return "archive"
+    return "selected" if first and part.depth == 0 else "delete"
+
+
 def _pill(kind: str) -> Pill:
     pills = {
         "selected": Pill(_("selected"), "dark"),
         "delete": Pill(_("deleted too")),
+        "archive": Pill(_("had been added, archived"), "warn"),
         "clear": Pill(_("kept, link cleared"), "acc"),
         "revert": Pill(_("put back"), "acc"),
+        "recall": Pill(_("put back to an earlier version"), "acc"),
+        "set": Pill(_("updated"), "acc"),
+        "add": Pill(_("added"), "ok"),
+        "link": Pill(_("linked again"), "acc"),
         "remove": Pill(_("removed for good"), "bad"),
         "block": Pill(_("stops the change"), "bad"),
     }
-    return pills[kind]
+    return pills.get(kind, Pill(kind))
 
 
 def _conflicts(count: int) -> str:

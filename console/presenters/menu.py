@@ -52,6 +52,7 @@ def menu(
     snapshots: str | None,
     models: Iterable[Model],
     archive: str | None = None,
+    statements: str | None = None,
 ) -> Menu:
     """Groups without links are left out, so nobody sees a heading over nothing."""
     models = list(models)
@@ -63,17 +64,21 @@ def menu(
         work.append(Link(text=_("Snapshots"), url=snapshots, icon="snap", current=path.startswith(snapshots)))
     groups = (
         Group(title=_("Work"), links=tuple(work)),
+        Group(title=_("Evidence"), links=_evidence(path, statements, archive)),
         Group(title=_("Data"), links=_links(path, [m for m in models if m.app not in PEOPLE_APPS], "table")),
-        Group(title=_("Evidence"), links=_evidence(path, archive)),
         Group(title=_("People"), links=_links(path, [m for m in models if m.app in PEOPLE_APPS], "users")),
     )
     return tuple(group for group in groups if group.links)
 
 
-def _evidence(path: str, archive: str | None) -> tuple[Link, ...]:
-    if archive is None:
-        return ()
-    return (Link(text=_("Archive"), url=archive, icon="shield", current=path.startswith(archive)),)
+def _evidence(path: str, statements: str | None, archive: str | None) -> tuple[Link, ...]:
+    links = []
+    if statements is not None:
+        current = path.startswith(statements)
+        links.append(Link(text=_("Statements"), url=statements, icon="history", current=current))
+    if archive is not None:
+        links.append(Link(text=_("Archive"), url=archive, icon="shield", current=path.startswith(archive)))
+    return tuple(links)
 
 
 def roles(names: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ class PartFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """A run as the database counts it."""
+    """A run as the database counts it. `archives`: an undo that takes away rows that had been added."""
 
     operation: str
     state: str
@@ -42,6 +42,7 @@ class RunFacts:
     parts: Sequence[PartFacts] = ()
     waiting: Sequence[str] = ()
     notice: str = ""
+    archives: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,8 @@ def run_card(run: RunFacts) -> RunCard:
 def _title(run: RunFacts) -> str:
     deletes = run.operation == "delete"
     rows = {"rows": number(run.total), "applied": number(run.applied)}
+    if run.archives:
+        return _undone(run.state) % rows
     if run.state == "done":
         return (
             _("%(applied)s rows deleted and verified") if deletes else _("%(applied)s rows brought back and verified")
@@ -126,6 +129,18 @@ def _title(run: RunFacts) -> str:
     if run.state == "cancelling":
         return _("Stopping, the batch in hand finishes")
     return (_("Deleting %(rows)s rows") if deletes else _("Bringing back %(rows)s rows")) % rows
+
+
+def _undone(state: str) -> str:
+    """What an undo says where rows do not only come back."""
+    words = {
+        "done": _("%(applied)s rows undone and verified"),
+        "cancelled": _("Stopped: %(applied)s of %(rows)s rows are undone"),
+        "failed": _("Failed: %(applied)s of %(rows)s rows are undone"),
+        "paused": _("Paused: %(applied)s of %(rows)s rows are undone"),
+        "cancelling": _("Stopping, the batch in hand finishes"),
+    }
+    return words.get(state, _("Undoing %(rows)s rows"))
 
 
 def _tone(run: RunFacts) -> str:

@@ -73,8 +73,11 @@ def verb(operation: str) -> str:
     return {
         "delete": pgettext("stage", "Delete"),
         "restore": pgettext("stage", "Restore"),
+        "update": pgettext("stage", "Update"),
         "undo": pgettext("stage", "Undo"),
+        "rollback": pgettext("stage", "Roll back"),
         "purge": pgettext("stage", "Purge"),
+        "import": pgettext("stage", "Import"),
     }.get(operation, operation)
 
 

@@ -65,7 +65,7 @@ def version(facts: VersionFacts) -> Version:
         at=facts.at,
         who=_("SQL: %(login)s") % {"login": facts.login or facts.who or "?"} if outside else facts.who,
         outside=outside,
-        source=_source(facts),
+        source=source(facts.channel, facts.program, facts.ip),
         fields=_fields(facts, kind),
         reason=facts.reason,
         more=_("+%(count)s rows") % {"count": number(facts.rows - 1)} if facts.rows > 1 else "",
@@ -110,13 +110,14 @@ def _fields(facts: VersionFacts, kind: str) -> str:
     }
 
 
-def _source(facts: VersionFacts) -> str:
+def source(channel: str, program: str, ip: str | None = None) -> str:
+    """Where a statement came from."""
     words = {
         "page": _("the console"),
         "api": _("the API"),
         "shell": _("a program"),
         "task": _("a worker"),
-        "sql": facts.program or _("direct SQL"),
+        "sql": program or _("direct SQL"),
     }
-    channel = words.get(facts.channel, facts.channel or _("unknown"))
-    return f"{channel} · {facts.ip}" if facts.ip else channel
+    text = words.get(channel, channel or _("unknown"))
+    return f"{text} · {ip}" if ip else text

@@ -18,6 +18,7 @@ def story(real_db: Any, operator: Any, approver: Any) -> dict[str, int]:
     from audit.snapshots.taking import take
     from changes import drafts
     from shop.models import Order
+    from tests.changes.test_undo_events import sql
     from tests.console.pages.scenes import approve, ask, run, work
 
     with work(operator):
@@ -30,6 +31,11 @@ def story(real_db: Any, operator: Any, approver: Any) -> dict[str, int]:
     finished = ask(operator, title="Finished " + "very " * 20 + "long title")
     approve(finished, approver)
     run(finished.change, operator)
+    disputed = run(ask(operator, 3).change, operator)
+    slip = sql(operator, f"UPDATE shop_order SET note = 'slip', total = 0 WHERE id BETWEEN {line.pk} AND {line.pk} + 5")
+    with work(operator):
+        Order.deleted.filter(pk__in=keys_touched(disputed)).update(status="kept by hand")
+        Order.objects.filter(pk=line.pk).update(note="by hand")
     waiting = ask(operator, rows=[line, *orders_of(operator, 20)], title="Delete 20 orders of the closed branch")
     return {
         "row": line.pk,
@@ -39,7 +45,15 @@ def story(real_db: Any, operator: Any, approver: Any) -> dict[str, int]:
         "done_change": finished.change.pk,
         "waiting": waiting.ticket.pk,
         "snapshot": snapshot.pk,
+        "disputed": disputed.pk,
+        "statement": slip[0],
     }
+
+
+def keys_touched(change: Any) -> Any:
+    from changes.models import FrozenRow
+
+    return FrozenRow.objects.filter(change_id=change.pk).values("position")[:2]
 
 
 def orders_of(actor: Any, amount: int) -> list[Any]:
@@ -56,6 +70,7 @@ def pages(story: dict[str, int]) -> list[str]:
         f"/admin/tickets/{story['waiting']}/",
         f"/admin/tickets/{story['done']}/",
         f"/admin/changes/{story['done_change']}/undo/",
+        f"/admin/changes/{story['disputed']}/undo/",
         "/admin/changes/new/",
         "/admin/changes/new/?entity=shop.order",
         "/admin/changes/new/?entity=shop.order&keys=1,2",
@@ -65,6 +80,8 @@ def pages(story: dict[str, int]) -> list[str]:
         f"/admin/shop/order/{story['row']}/change/",
         f"/admin/shop/customer/{story['customer']}/change/",
         f"/admin/history/shop.order/{story['row']}/",
+        "/admin/statements/",
+        f"/admin/statements/undo/?events={story['statement']}",
         "/admin/search/?q=long",
         "/admin/snapshots/",
         "/admin/snapshots/new/",

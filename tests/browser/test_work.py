@@ -130,6 +130,55 @@ def test_the_keyboard_reaches_everything(real_db: Any, operator: Any, approver: 
     expect(page.locator("h1")).to_contain_text(f"T-{outcome.ticket.pk}")
 
 
+def test_a_rule_is_changed_and_the_preview_follows(real_db: Any, operator: Any, approver: Any, visit: Any) -> None:
+    from tests.changes.test_undo_events import sql
+
+    made = rows(operator, 3, note="as it was", total="1.00")
+    event = sql(operator, "UPDATE shop_order SET note = 'slip', total = 0")[0]
+    sql(operator, f"UPDATE shop_order SET note = 'by hand' WHERE id = {made[0].pk}")
+    page = visit(operator).open(f"/admin/history/shop.order/{made[1].pk}/")
+    page.click("text=Undo this statement…")
+    page.fill("#id_reason", "The statement hit the wrong rows")
+    expect(page.locator("#ask")).to_contain_text("Undo 2 rows")
+    page.check("#rule-changed_since-keep_theirs")
+    expect(page.locator("#ask")).to_contain_text("Undo 3 rows")
+    expect(page.locator(".p-outcome")).to_contain_text("1 row comes back, except for the fields")
+    page.check("#rule-changed_since-abort")
+    expect(page.locator("#ask")).to_contain_text("By your rule this stops")
+    page.check("#rule-changed_since-force")
+    expect(page.locator("#ask")).to_contain_text("has to approve it first")
+    expect(page.locator("#rule-changed_since-force")).to_be_focused()
+    page.click("text=Only a part")
+    page.uncheck("#t0-field-note")
+    expect(page.locator("#selection tfoot")).to_contain_text("3")
+    expect(page.locator("#selection")).to_contain_text("No newer work stands in the way.")
+    expect(page.locator("#id_reason")).to_have_value("The statement hit the wrong rows")
+    page.fill("#id_code", str(event))
+    page.click("text=Undo 3 rows")
+    expect(page.locator("h1")).to_contain_text("Undo event")
+    expect(page.locator(".c-terms")).to_contain_text("Only these fields of orders: total.")
+
+
+def test_an_undo_is_narrowed_and_ruled_without_script(real_db: Any, operator: Any, visit: Any) -> None:
+    from tests.changes.test_undo_events import sql
+
+    made = rows(operator, 3, note="as it was")
+    event = sql(operator, "UPDATE shop_order SET note = 'slip'")[0]
+    sql(operator, f"UPDATE shop_order SET note = 'by hand' WHERE id = {made[0].pk}")
+    page = visit(operator, script=False).open(f"/admin/statements/undo/?events={event}")
+    page.check("#rule-changed_since-force")
+    page.locator("#selection >> text=Look again").click()
+    expect(page.locator("#ask")).to_contain_text("Undo 3 rows")
+    page.click("text=Only a part")
+    page.locator("#selection >> text=By key").click()
+    page.fill("#t0-keys", str(made[2].pk))
+    page.locator("#selection >> text=Look again").click()
+    page.fill("#id_reason", "The statement hit the wrong rows")
+    page.fill("#id_code", str(event))
+    page.click("text=Undo 1 row")
+    expect(page.locator(".c-terms")).to_contain_text(f"Only a part: orders with the keys {made[2].pk}.")
+
+
 def test_stopping_asks_with_the_safe_button_first(real_db: Any, operator: Any, visit: Any) -> None:
     from tests.console.pages.scenes import ask
 

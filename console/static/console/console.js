@@ -126,7 +126,11 @@
   });
   /* What somebody typed or chose while a form was fetched anew is newer than the answer, so it stays. */
   const written = new WeakMap();
-  const values = (root) => new Map([...root.querySelectorAll('input, select, textarea')].filter((box) => box.name && box.type !== 'hidden' && !box.closest('[hidden]')).map((box) => [box.name, box.value]));
+  const ticked = (box) => box.type === 'checkbox' || box.type === 'radio';
+  const nameOf = (box) => (ticked(box) ? `${box.name}=${box.value}` : box.name);
+  const valueOf = (box) => (ticked(box) ? box.checked : box.value);
+  const boxes = (root) => [...root.querySelectorAll('input, select, textarea')].filter((box) => box.name && box.type !== 'hidden' && !box.closest('[hidden]'));
+  const values = (root) => new Map(boxes(root).map((box) => [nameOf(box), valueOf(box)]));
   document.addEventListener('htmx:beforeRequest', (event) => {
     const { target, xhr } = event.detail;
     if (target.id === 'selection') written.set(xhr, values(target));
@@ -141,9 +145,9 @@
     if (!newer) return;
     written.delete(event.detail.xhr);
     for (const [name, value] of newer) {
-      const box = one(`#selection [name="${name}"]`);
-      if (!box || box.value === value) continue;
-      box.value = value;
+      const box = boxes(one('#selection')).find((candidate) => nameOf(candidate) === name);
+      if (!box || valueOf(box) === value || (box.type === 'radio' && !value)) continue;
+      if (ticked(box)) box.checked = value; else box.value = value;
       box.dispatchEvent(new Event('change', { bubbles: true }));
     }
   });

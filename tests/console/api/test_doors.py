@@ -37,8 +37,10 @@ WRITES = (
     "changes/1/pause/",
     "changes/1/cancel/",
     "changes/1/undo/",
+    "changes/1/undo-preview/",
     "tickets/1/withdraw/",
 )
+UNDO_OF_EVENTS = ("events/undo/", "events/undo-preview/")
 
 
 def test_without_a_login_every_door_asks_for_one(db):
@@ -46,7 +48,7 @@ def test_without_a_login_every_door_asks_for_one(db):
         answer = APIClient().get(f"/api/v1/{address}")
         assert_problem(answer, 401, "not_authenticated")
         assert answer["WWW-Authenticate"] == "Token"
-    for address in (*WRITES, "changes/", "changes/preview/"):
+    for address in (*WRITES, *UNDO_OF_EVENTS, "changes/", "changes/preview/"):
         assert_problem(APIClient().post(f"/api/v1/{address}", {}), 401, "not_authenticated")
 
 
@@ -65,6 +67,8 @@ def test_an_outsider_learns_nothing_about_what_exists(outsider, operator, client
         assert_problem(client.get(f"/api/v1/{address}"), 403, "not_allowed")
     for address in WRITES:
         assert_problem(client.post(f"/api/v1/{address}", {}), 403, "not_allowed")
+    for address in UNDO_OF_EVENTS:
+        assert_problem(client.post(f"/api/v1/{address}", {"events": [1]}), 403, "not_allowed")
     vote = {"decision": "approve", "digest": "x"}
     assert_problem(client.post("/api/v1/tickets/1/votes/", vote), 403, "not_allowed")
     assert_problem(delete_orders(client, [order.pk]), 403, "not_allowed")

@@ -1,15 +1,11 @@
-"""The page of a change while and after it runs, and undoing it."""
+"""The page of a change while and after it runs."""
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 
-from changes.models import Change
 from shop.models import Order
-from tests.console.pages.scenes import REASON, approve, ask, only_change, run, work
-from tests.personas import orders
+from tests.console.pages.scenes import approve, ask, only_change, run, work
 
 
 @pytest.fixture
@@ -126,61 +122,3 @@ def test_activity_tells_people_and_system_apart(cleared, operator, as_):
         ("Olivia Park", "started the change"),
         ("System", "finished and verified the change"),
     ]
-
-
-def undo(client, change, **more):
-    form = {"reason": REASON, "code": f"C-{change.pk}", "request_key": str(uuid.uuid4())}
-    return client.post(f"/admin/changes/{change.pk}/undo/", form | more)
-
-
-def test_undo_shows_what_comes_back_before_it_asks(done, operator, as_):
-    page = as_(operator).get(f"/admin/changes/{done.pk}/undo/")
-    assert page.context["undo"].button == "Undo 4 rows"
-    assert "No newer work stands in the way." in page.content.decode()
-    with work(operator):
-        assert Change.objects.count() == 1
-
-
-def test_undo_needs_the_typed_id_and_a_reason(done, operator, as_):
-    answer = undo(as_(operator), done, code="C-0")
-    assert answer.status_code == 422
-    assert f"That is not C-{done.pk}." in answer.content.decode()
-    answer = undo(as_(operator), done, reason="no")
-    assert "at least 10 characters" in answer.content.decode()
-    with work(operator):
-        assert Change.objects.count() == 1
-
-
-def test_an_undo_is_a_change_of_its_own(done, operator, as_):
-    client, key = as_(operator), str(uuid.uuid4())
-    first, second = undo(client, done, request_key=key), undo(client, done, request_key=key)
-    assert first["Location"] == second["Location"]
-    undoing = only_change(operator, operation="undo")
-    run(undoing, operator)
-    with work(operator):
-        assert Order.objects.count() == 4
-    page = client.get(f"/admin/changes/{undoing.pk}/").content.decode()
-    assert "4 rows brought back and verified" in page
-    assert f"/admin/changes/{done.pk}/" in page
-    assert f"/admin/changes/{undoing.pk}/" in client.get(f"/admin/changes/{done.pk}/").content.decode()
-
-
-def test_conflicts_are_listed_before_the_undo(done, operator, as_):
-    with work(operator):
-        gone = Order.deleted.order_by("pk").first()
-        orders(1, customer=gone.customer)
-        twin = Order.objects.get()
-        Order.objects.filter(pk=twin.pk).update(number=gone.number)
-    page = as_(operator).get(f"/admin/changes/{done.pk}/undo/")
-    assert page.context["undo"].conflicts.startswith("1 row is in conflict")
-    assert "a unique value is taken by another row" in page.content.decode()
-
-
-def test_undo_is_not_for_approvers(done, approver, as_):
-    assert as_(approver).get(f"/admin/changes/{done.pk}/undo/").status_code == 403
-    assert undo(as_(approver), done).status_code == 403
-
-
-def test_what_never_ran_cannot_be_undone(cleared, operator, as_):
-    answer = as_(operator).get(f"/admin/changes/{cleared.change.pk}/undo/", follow=True)
-    assert "this can only be done while it is" in answer.content.decode()

@@ -42,3 +42,15 @@ def test_a_plan_without_rows_has_a_total_of_zero():
 def test_conflicts_are_named_on_their_line():
     one = Part(name="orders", table="t", effect="revert", depth=0, rows=9, conflicts=2)
     assert impact([one], operation="undo").rows[0].note == "2 rows in conflict"
+
+
+def test_every_effect_has_words_of_its_own():
+    from changes.states import Effect
+
+    for effect in Effect.values:
+        pill = impact([part(effect, 5, 0)], operation="undo").rows[0].pill
+        assert pill.text not in (effect, ""), effect
+
+
+def test_what_an_undo_archives_had_been_added():
+    assert [row.kind for row in impact([part("delete", 5, 0)], operation="undo").rows] == ["archive"]

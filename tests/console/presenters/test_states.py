@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from changes.states import State
+from changes.states import Operation, SkipReason, State
 from console.presenters.banner import banner
 from console.presenters.fingerprint import fingerprint
 from console.presenters.overview import worker_note
 from console.presenters.progress import PartFacts, RunFacts, run_card
-from console.presenters.states import Standing, stages, state_pill
+from console.presenters.states import Standing, stages, state_pill, verb
+from console.presenters.undo import reason_word, rule_hint, rule_word
 
 NOW = datetime(2026, 3, 12, 14, 30, tzinfo=UTC)
 
@@ -23,6 +24,19 @@ def marks(**facts) -> list[str]:
 @pytest.mark.parametrize("state", State.values)
 def test_every_state_has_words_of_its_own(state):
     assert state_pill(state).text != state
+
+
+@pytest.mark.parametrize("operation", Operation.values)
+def test_every_operation_has_a_verb_of_its_own(operation):
+    assert verb(operation) != operation
+
+
+def test_every_class_of_conflict_and_every_rule_has_words():
+    from changes.conflicts import RULES
+
+    assert all(reason_word(reason) != reason for reason in SkipReason.values)
+    rules = {rule for rules in RULES.values() for rule in rules}
+    assert all(rule_word(rule) != rule and rule_hint(rule) for rule in rules)
 
 
 def test_a_rejected_ticket_speaks_before_its_change():
@@ -63,6 +77,12 @@ def test_a_run_is_never_a_hundred_percent_before_it_is_done():
 
 def test_a_run_of_nothing_does_not_divide_by_zero():
     assert run_card(RunFacts(operation="delete", state="running", total=0, applied=0, skipped=0)).percent == 0
+
+
+@pytest.mark.parametrize("state", ["running", "paused", "cancelling", "done", "cancelled", "failed"])
+def test_an_undo_that_archives_does_not_say_that_rows_came_back(state):
+    card = run_card(RunFacts(operation="undo", state=state, total=4, applied=4, skipped=0, archives=True))
+    assert "back" not in card.title
 
 
 def test_rows_left_alone_are_said():
