@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
-from approvals import rules, tickets
+from approvals import rules, tickets, window
 from approvals.models import Ticket
 from audit import registry
 from changes import clock, execution, retrying, submission, undoing
@@ -160,8 +160,10 @@ def foreseen(parts: Iterable[tuple[str, int]], *, least: int = 0) -> rules.Requi
 
 
 def needed(change: Change) -> rules.Requirement:
-    """The approvals a frozen change needs, by its parts."""
-    return foreseen(((part.entity, part.rows) for part in change.parts.all()), least=change.approvals_least)
+    """The approvals a frozen change needs, by its parts and by what its requester did within the last minutes."""
+    own = foreseen(((part.entity, part.rows) for part in change.parts.all()), least=change.approvals_least)
+    together = () if own.approvals else window.full(change)
+    return rules.Requirement(1, together) if together else own
 
 
 def _admit(change: Change, actor: Actor) -> Ticket | None:

@@ -22,7 +22,8 @@ from console.api.describing import IDEMPOTENCY, operation
 from console.api.errors import BadParameter
 from console.api.fields import read
 from console.api.requests import EventsUndoPreviewRequest, EventsUndoRequest, UndoPreviewRequest, UndoRequest
-from console.api.serializers import ChangeWhole, UndoPreviewShown
+from console.api.serializers import ChangeWhole
+from console.api.undo_shown import UndoPreviewShown
 from foundation.errors import Conflict, Invalid
 
 OPTION_ERRORS = (
