@@ -159,6 +159,32 @@ def test_a_rule_is_changed_and_the_preview_follows(real_db: Any, operator: Any, 
     expect(page.locator(".c-terms")).to_contain_text("Only these fields of orders: total.")
 
 
+def test_what_is_pressed_while_an_answer_is_on_its_way_is_not_lost(real_db: Any, operator: Any, visit: Any) -> None:
+    """The first answer would replace the place that the second one is meant for."""
+    from tests.changes.test_undo_events import sql
+
+    made = rows(operator, 2, note="as it was")
+    event = sql(operator, "UPDATE shop_order SET note = 'slip'")[0]
+    sql(operator, f"UPDATE shop_order SET note = 'by hand' WHERE id = {made[0].pk}")
+    visitor = visit(operator)
+    page = visitor.open(f"/admin/statements/undo/?events={event}")
+    held: list[Any] = []
+    page.route("**/statements/undo/", lambda route: held.append(route))
+    page.check("#rule-changed_since-force")
+    page.click("text=Only a part")
+    page.wait_for_timeout(300)
+    assert len(held) == 2
+    for route in held:
+        if not route.request.failure:
+            route.continue_()
+        page.wait_for_timeout(500)
+    expect(page.locator("#t0-field-note")).to_be_checked()
+    expect(page.locator("#rule-changed_since-force")).to_be_checked()
+    expect(page.locator("#ask")).to_contain_text("Undo 2 rows")
+    assert [line for line in visitor.complaints if "htmx:" not in line] == []
+    visitor.complaints.clear()  # htmx itself notes a request that it gave up
+
+
 def test_an_undo_is_narrowed_and_ruled_without_script(real_db: Any, operator: Any, visit: Any) -> None:
     from tests.changes.test_undo_events import sql
 
