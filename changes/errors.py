@@ -77,6 +77,30 @@ class BadOption(Invalid):
     code = "bad_option"
 
 
+class NotWritable(Invalid):
+    """%(name)s cannot be set. %(hint)s"""
+
+    code = "not_writable"
+
+
+class SayIncluding(Invalid):
+    """%(name)s is only written when the request says so. %(hint)s To go on, name it under “including” as well."""
+
+    code = "say_including"
+
+
+class NothingToSet(Invalid):
+    """Say which fields become what, as {"field": value}. Fields: %(known)s."""
+
+    code = "nothing_to_set"
+
+
+class UniqueForSeveral(Invalid):
+    """%(names)s is unique, so %(rows)s rows cannot all get the same value. Choose one row, or leave the field out."""
+
+    code = "unique_for_several"
+
+
 class EventNotFound(Invalid):
     """There is no such event, or none of them changed a row: %(value)s."""
 

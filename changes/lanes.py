@@ -18,9 +18,9 @@ from django.db.models.functions import Now
 
 from audit import registry
 from changes import conflicts
-from changes.effects import EFFECTS
 from changes.errors import CaptureMismatch, ConflictsFound
 from changes.models import Change, ChangePart, FrozenRow, Lane, SkippedRow
+from changes.operations import effect_of
 from changes.states import SkipReason, State
 from changes.tables import AS_EVER, BY_KEY, table_of
 from foundation import context
@@ -204,7 +204,7 @@ def _apply(change: Change, lane: Lane, hi: int, rows: int) -> None:
 
 def _change_rows(change: Change, part: ChangePart, lo: int, hi: int, rows: int) -> int:
     """Lock in key order, change what is still as it was frozen, and see that the database recorded it."""
-    table, effect = table_of(registry.entity(part.entity)), EFFECTS[part.effect]
+    table, effect = table_of(registry.entity(part.entity)), effect_of(change, part)
     if effect.locked:
         lock_rows(change, part, lo, hi, rows)
     values = {"tenant": change.tenant_id, "change": change.pk, "part": part.part, "lo": lo, "hi": hi}
@@ -256,7 +256,9 @@ def _captured(cursor: Any, change: Change, table: str) -> int:
 def _list_skipped(change: Change, part: ChangePart, lo: int, hi: int) -> None:
     """Rows of the range that this change did not touch, each with the reason that can be seen."""
     table = table_of(registry.entity(part.entity))
-    effect = EFFECTS[part.effect]
+    effect = effect_of(change, part)
+    values = {"tenant": change.tenant_id, "change": change.pk, "part": part.part, "lo": lo, "hi": hi}
+    values |= effect.values(change, part)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO changes_skippedrow (tenant_id, change_id, part, position, key, reason, detail) "
@@ -267,7 +269,7 @@ def _list_skipped(change: Change, part: ChangePart, lo: int, hi: int) -> None:
             f"SELECT FROM {table.history} h WHERE {table.match('h')} AND {table.tenant('h')} "
             "AND h.change_id = %(change)s) "
             "ON CONFLICT DO NOTHING",
-            {"tenant": change.tenant_id, "change": change.pk, "part": part.part, "lo": lo, "hi": hi},
+            values,
         )
 
 

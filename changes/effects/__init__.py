@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from changes.effects import add, archive, clear, link, revert
+from changes.effects import add, archive, assign, clear, link, revert
 from changes.effects.base import EffectKind
 from changes.states import Effect
 
 EFFECTS: dict[str, EffectKind] = {
     Effect.DELETE: archive.KIND,
+    Effect.SET: assign.KIND,
     Effect.CLEAR: clear.KIND,
     Effect.REVERT: revert.KIND,
     Effect.RECALL: revert.KIND,
