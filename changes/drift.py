@@ -9,6 +9,7 @@ from django.db import connection
 from audit import registry
 from changes.freezing import parent_join
 from changes.models import Change, ChangePart
+from changes.operations import effect_of
 from changes.plan import PartPlan
 from changes.relations import Rule, dependants
 from changes.states import Effect, Operation
@@ -41,6 +42,8 @@ def measure(change: Change) -> Drift:
     changed = gone = 0
     sample: list[tuple[str, int]] = []
     for part in change.parts.all():
+        if not effect_of(change, part).locked:
+            continue  # rows that are still to come
         moved, missing, some = _part(change, part)
         changed, gone = changed + moved, gone + missing
         sample += [(part.entity, position) for position in some]

@@ -101,6 +101,60 @@ class UniqueForSeveral(Invalid):
     code = "unique_for_several"
 
 
+class EmptyFile(Invalid):
+    """The file has no header and no lines. Give a CSV file whose first line names the columns."""
+
+    code = "empty_file"
+
+
+class NotUtf8(Invalid):
+    """Line %(line)s of the file is not UTF-8. Save it as “CSV UTF-8” and send it again."""
+
+    code = "not_utf8"
+
+
+class BrokenCsv(Invalid):
+    """Line %(line)s of the file cannot be read as CSV: %(problem)s. Look for a quotation mark that is not closed."""
+
+    code = "broken_csv"
+
+
+class FileTooLarge(Invalid):
+    """The file is larger than %(limit)s bytes. Divide it."""
+
+    code = "file_too_large"
+
+
+class TooManyLines(Invalid):
+    """The file has more than %(limit)s lines. Divide it."""
+
+    code = "too_many_lines"
+
+
+class BadColumns(Invalid):
+    """The column “%(value)s” cannot be imported. %(hint)s Columns: %(known)s."""
+
+    code = "bad_columns"
+
+
+class BadMatch(Invalid):
+    """“%(value)s” cannot find rows with the columns of this file. Use: %(known)s."""
+
+    code = "bad_match"
+
+
+class ImportNotFound(Invalid):
+    """There is no uploaded file %(value)s that waits to be imported. Send the file first."""
+
+    code = "import_not_found"
+
+
+class WrongLines(Conflict):
+    """%(lines)s lines of the file are wrong, the first is line %(first)s, so nothing is imported. Mend the file, or choose to leave the wrong lines out."""
+
+    code = "wrong_lines"
+
+
 class EventNotFound(Invalid):
     """There is no such event, or none of them changed a row: %(value)s."""
 

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError as BrokerDown
 
 from access.enforcement import enforce
 from audit import registry
-from changes import drift, lanes, record
+from changes import drift, lanes, record, staging
 from changes.digests import schema_fingerprint
 from changes.errors import ChangeNotFound, NewDependants, NotTheRequester, NotVerified, SchemaMoved, WrongState
 from changes.models import Change, Lane
@@ -119,6 +119,8 @@ def discard(change_id: int, *, actor: Actor) -> Change:
         needed = f"{State.DRAFT.label}, {State.CLEARED.label}"
         raise WrongState(change_id=change_id, state=change.get_state_display(), needed=needed)
     with durable():
+        if change.state == State.DRAFT:
+            staging.discard(change)
         move(change, State.REFUSED, seen=change.state)
         record.note(change, "change.discarded")
     return change

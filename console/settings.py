@@ -240,6 +240,9 @@ CELERY_BEAT_SCHEDULE = {
 CUSTODY_DEMO_PASSWORD = os.environ.get("CUSTODY_DEMO_PASSWORD", "")
 CUSTODY_CHUNK_ROWS = _number("CUSTODY_CHUNK_ROWS", 10_000, 1)
 CUSTODY_LANES = _number("CUSTODY_LANES", 2, 1)
+# An uploaded file of more lines or bytes is refused.
+CUSTODY_IMPORT_ROWS = _number("CUSTODY_IMPORT_ROWS", 100_000, 1)
+CUSTODY_IMPORT_BYTES = _number("CUSTODY_IMPORT_BYTES", 32 * 1024 * 1024, 1)
 # The one door every ORM delete of an entity goes through.
 CUSTODY_DELETE_DOOR = "approvals.doors.delete_selection"
 # Kinds of a project's own operations, as import paths: "shop.operations.KIND".

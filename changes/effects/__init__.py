@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from changes.effects import add, archive, assign, clear, link, revert
+from changes.effects import add, archive, assign, clear, create, link, load, revert
 from changes.effects.base import EffectKind
 from changes.states import Effect
 
@@ -14,4 +14,6 @@ EFFECTS: dict[str, EffectKind] = {
     Effect.RECALL: revert.KIND,
     Effect.ADD: add.KIND,
     Effect.LINK: link.KIND,
+    Effect.LOAD: load.KIND,
+    Effect.CREATE: create.KIND,
 }
