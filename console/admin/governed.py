@@ -42,7 +42,7 @@ class UncountedPaginator(Paginator):
 class GovernedAdmin(admin.ModelAdmin):
     """Base class of every governed entity's pages. Subclass it to choose columns; the rules stay."""
 
-    actions = ("ask_delete", "ask_restore")
+    actions = ("ask_delete", "ask_update", "ask_restore")
     actions_on_top, actions_on_bottom = True, False
     change_list_template = "admin/governed/change_list.html"
     change_form_template = "admin/governed/change_form.html"
@@ -120,6 +120,7 @@ class GovernedAdmin(admin.ModelAdmin):
             "in_bin": _in_bin(request),
             "may_ask": self._may(request, "change.request"),
             "new_change_url": reverse("admin:new-change") + f"?entity={self.opts.label_lower}",
+            "import_url": reverse("admin:new-import", args=[self.opts.label_lower]),
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
@@ -176,10 +177,10 @@ class GovernedAdmin(admin.ModelAdmin):
     # -- actions -----------------------------------------------------------------------------------
 
     def get_actions(self, request: HttpRequest) -> Any:
-        wanted = "ask_restore" if _in_bin(request) else "ask_delete"
+        wanted = ("ask_restore",) if _in_bin(request) else ("ask_delete", "ask_update")
         found = super().get_actions(request)
         return (
-            {name: value for name, value in found.items() if name == wanted}
+            {name: value for name, value in found.items() if name in wanted}
             if self._may(request, "change.request")
             else {}
         )
@@ -188,11 +189,15 @@ class GovernedAdmin(admin.ModelAdmin):
     def ask_delete(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         return self._ask(request, queryset, Operation.DELETE)
 
+    @admin.action(description=gettext_lazy("Update selected…"))
+    def ask_update(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        return self._ask(request, queryset, Operation.UPDATE, step="choose")
+
     @admin.action(description=gettext_lazy("Restore…"))
     def ask_restore(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         return self._ask(request, queryset, Operation.RESTORE)
 
-    def _ask(self, request: HttpRequest, queryset: Any, operation: str) -> HttpResponse:
+    def _ask(self, request: HttpRequest, queryset: Any, operation: str, *, step: str = "look") -> HttpResponse:
         """A draft with this selection, and on to the look at what it would do."""
         label = self.opts.label_lower
         try:
@@ -204,7 +209,7 @@ class GovernedAdmin(admin.ModelAdmin):
         except CustodyError as error:
             messages.error(request, str(error))
             return redirect(request.get_full_path())
-        return redirect("admin:change-look", change_id=draft.pk)
+        return redirect(f"admin:change-{step}", change_id=draft.pk)
 
     @property
     def _entity(self) -> type[SoftDeleted]:

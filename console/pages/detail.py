@@ -18,9 +18,10 @@ from audit import registry
 from audit.models import Event
 from changes import drift, execution, sampling
 from changes.models import Change, ChangePart, SkippedRow
+from changes.operations import REGISTRY
 from changes.progress import progress
 from changes.selection import Selection
-from changes.states import UNFINISHED, State
+from changes.states import UNFINISHED, Operation, State
 from console.admin import columns
 from console.pages import inbox
 from console.pages.labels import plural, record_url, table
@@ -53,6 +54,8 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "code": code,
         "selection_text": _selection_text(change),
         "change": change,
+        "words": REGISTRY[change.operation].in_words(change),
+        "lines_url": reverse("admin:change-lines", args=[change.pk]) if change.operation == Operation.IMPORT else "",
         "ticket": ticket,
         "pill": states.state_pill(change.state, ticket.state if ticket else None),
         "stages": states.stages(_standing(change, ticket)),

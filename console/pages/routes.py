@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from console.pages import changes, gallery, history, overview, rows, search, tickets, wizard
+from console.pages import changes, gallery, history, importing, overview, rows, search, tickets, wizard
 
 Route = tuple[str, Callable[..., Any], str]
 
@@ -18,6 +18,8 @@ PAGES: list[Route] = [
     ("tickets/<int:ticket_id>/withdraw/", tickets.withdraw, "ticket-withdraw"),
     ("changes/new/", wizard.choose, "new-change"),
     ("changes/new/count/", wizard.count, "new-change-count"),
+    ("changes/import/<str:label>/", importing.send, "new-import"),
+    ("changes/<int:change_id>/lines/", importing.lines, "change-lines"),
     ("changes/<int:change_id>/", changes.change, "change"),
     ("changes/<int:change_id>/choose/", wizard.choose, "change-choose"),
     ("changes/<int:change_id>/look/", wizard.look, "change-look"),

@@ -70,6 +70,8 @@ def impact(parts: Sequence[Part], *, operation: str, done: bool = False) -> Impa
 
 
 def _title(operation: str, done: bool) -> str:
+    if operation not in ("delete", "restore", "undo", "rollback"):
+        return _("What was to be changed") if done else _("What will be changed")
     if operation == "delete":
         return _("What was to be deleted") if done else _("What will be deleted")
     return _("What was to be brought back") if done else _("What will be brought back")
@@ -95,9 +97,15 @@ def _pill(kind: str) -> Pill:
         "delete": Pill(_("deleted too")),
         "clear": Pill(_("kept, link cleared"), "acc"),
         "revert": Pill(_("put back"), "acc"),
+        "recall": Pill(_("put back"), "acc"),
+        "add": Pill(_("added again"), "acc"),
+        "link": Pill(_("linked again"), "acc"),
+        "set": Pill(_("updated"), "acc"),
+        "load": Pill(_("updated from the file"), "acc"),
+        "create": Pill(_("added from the file"), "ok"),
         "block": Pill(_("stops the change"), "bad"),
     }
-    return pills[kind]
+    return pills.get(kind, Pill(kind, "acc"))
 
 
 def _conflicts(count: int) -> str:

@@ -74,6 +74,8 @@ def verb(operation: str) -> str:
         "delete": pgettext("stage", "Delete"),
         "restore": pgettext("stage", "Restore"),
         "undo": pgettext("stage", "Undo"),
+        "update": pgettext("stage", "Update"),
+        "import": pgettext("stage", "Import"),
     }.get(operation, operation)
 
 
