@@ -276,6 +276,7 @@ SPECTACULAR_SETTINGS = {
         "EventOperation": "audit.models.Event.Operation",
         "Effect": "changes.states.Effect",
         "SkipReason": "changes.states.SkipReason",
+        "Verdict": "changes.states.Verdict",
         "Decision": "approvals.models.Vote.Decision",
     },
 }

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from console.api import accounts, changes, docs, entities, histories, problems, rows, runs, tickets
+from console.api import accounts, changes, docs, entities, histories, imports, problems, rows, runs, tickets
 
 
 @csrf_exempt
@@ -23,6 +23,9 @@ V1 = [
     path("entities/<str:label>/rows/<path:key>/", rows.RowDetail.as_view(), name="row"),
     path("changes/", changes.ChangeList.as_view(), name="changes"),
     path("changes/preview/", changes.ChangePreview.as_view(), name="change-preview"),
+    path("imports/", imports.ImportList.as_view(), name="imports"),
+    path("imports/<int:change_id>/", imports.ImportDetail.as_view(), name="import"),
+    path("imports/<int:change_id>/lines/", imports.ImportLines.as_view(), name="import-lines"),
     path("changes/<int:change_id>/", changes.ChangeDetail.as_view(), name="change"),
     path("changes/<int:change_id>/rows/", runs.FrozenRows.as_view(), name="change-rows"),
     path("changes/<int:change_id>/skipped/", runs.SkippedRows.as_view(), name="change-skipped"),
