@@ -245,8 +245,8 @@ CUSTODY_IMPORT_ROWS = _number("CUSTODY_IMPORT_ROWS", 100_000, 1)
 CUSTODY_IMPORT_BYTES = _number("CUSTODY_IMPORT_BYTES", 32 * 1024 * 1024, 1)
 # The one door every ORM delete of an entity goes through.
 CUSTODY_DELETE_DOOR = "approvals.doors.delete_selection"
-# Kinds of a project's own operations, as import paths: "shop.operations.KIND".
-CUSTODY_OPERATIONS: list[str] = []
+# Kinds of a project's own operations, as import paths with commas: "shop.stamp.KIND".
+CUSTODY_OPERATIONS = [name for name in os.environ.get("CUSTODY_OPERATIONS", "").split(",") if name]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -18,6 +18,8 @@ from audit.entity import SoftDeleted
 from changes import drafts
 from changes.errors import UniqueForSeveral, UnknownOperation
 from changes.models import Change
+from changes.operations import REGISTRY
+from changes.operations.base import no_options
 from changes.planning import count_capped
 from changes.selection import Selection
 from changes.states import Operation, State
@@ -33,7 +35,6 @@ from console.presenters import setting as set_words
 from foundation.actor import Actor
 from foundation.errors import Conflict, CustodyError, Invalid
 
-OPERATIONS = (Operation.DELETE, Operation.UPDATE, Operation.RESTORE)
 SAFE_AND_POST = ["GET", "HEAD", "POST"]
 
 
@@ -98,9 +99,16 @@ def _keep(
 
 def _operation(request: HttpRequest) -> str:
     wanted = request.POST.get("operation") or request.GET.get("operation") or Operation.DELETE
-    if wanted not in OPERATIONS:
-        raise UnknownOperation(field="operation", value=str(wanted)[:40], known=", ".join(OPERATIONS))
+    known = _askable()
+    if wanted not in known:
+        raise UnknownOperation(field="operation", value=str(wanted)[:40], known=", ".join(known))
     return str(wanted)
+
+
+def _askable() -> list[str]:
+    """Operations whose whole question these steps ask: a selection, and for an update what is set."""
+    kinds = (kind for kind in REGISTRY.values() if kind.needs_selection)
+    return [kind.name for kind in kinds if kind.name == Operation.UPDATE or kind.read_options is no_options]
 
 
 def _first_choice(request: HttpRequest, draft: Change | None, entity: type[SoftDeleted]) -> Choice:
