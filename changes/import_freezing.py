@@ -61,18 +61,18 @@ class ImportFreezer(Freezer):
 
     def _place(self, part: PartPlan, rows: str, join: str, token: str) -> int:
         """Name the frozen row in each line, and freeze it."""
-        self.execute(
+        self.matcher.execute(
             f"UPDATE changes_importrow z SET part = {part.number}, position = s.position FROM ({rows}) s "
             "WHERE z.tenant_id = %(tenant)s AND z.change_id = %(change)s AND z.line = s.line"
         )
-        return self.execute(
-            f"{INTO} SELECT %(tenant)s, %(change)s, {part.number}, i.position, {token}, i.key, NULL, NULL "
+        return self.matcher.execute(
+            f"{INTO} SELECT %(tenant)s, %(change)s, {part.number}, i.position, {token}, i.key, i.line, NULL "
             f"FROM changes_importrow i {join} WHERE {MINE} AND i.part = {part.number} ORDER BY i.position"
         )
 
     def _list_conflicts(self, part: PartPlan, which: str) -> None:
         """Lines that are left out, listed like every row that is left alone; one without a row by its line."""
-        part.conflicts = self.execute(
+        part.conflicts = self.matcher.execute(
             f"{SKIP} SELECT %(tenant)s, %(change)s, {part.number}, -i.line, "
             "coalesce(i.key, jsonb_build_array(coalesce(i.position::text, format('line %%s', i.line)))), i.reason, "
             f"concat_ws(', ', format('line %%s', i.line), nullif(i.detail, '')) FROM changes_importrow i "

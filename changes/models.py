@@ -171,7 +171,8 @@ class FrozenRow(models.Model):
 class ImportRow(models.Model):
     """One line of an imported file. `values` are texts in the order of its columns, as PostgreSQL reads them.
 
-    From the freeze on `part` and `position` name the frozen row; before, `position` and `key` the row it was found to be.
+    From the freeze on `part` and `position` name the frozen row, whose `before_id` names the line; before, `position` and
+    `key` the row it was found to be. One index, so that no plan over fresh lines without statistics can take a wrong one.
     """
 
     pk = models.CompositePrimaryKey("tenant_id", "change_id", "line")
@@ -191,16 +192,8 @@ class ImportRow(models.Model):
     class Meta:
         verbose_name = _("imported line")
         verbose_name_plural = _("imported lines")
-        indexes = [
-            models.Index(fields=["tenant_id", "change_id", "verdict", "line"], name="changes_importrow_verdict"),
-        ]
         constraints = [
             models.CheckConstraint(condition=Q(verdict__in=Verdict.values), name="changes_importrow_verdict_known"),
-            models.UniqueConstraint(
-                fields=["tenant_id", "change_id", "part", "position"],
-                condition=Q(part__isnull=False),
-                name="changes_importrow_frozen",
-            ),
             TenantPolicy(name="changes_importrow_tenant_policy"),
             TenantForeignKey(
                 name="changes_importrow_change_tenant_fk",

@@ -34,10 +34,9 @@ def skip_sql(change: Change, table: Table, part: ChangePart) -> str:
     """The key is in use, or a value or a parent stands in the way."""
     layout = load.layout_of(change)
     cases = " ".join(f"WHEN {where} THEN '{reason}'" for reason, where in obstacles(layout, tuple(part.columns)))
-    own = " AND ".join(f"i.{c} = r.{c}" for c in ("tenant_id", "change_id", "part", "position"))
     return (
         f"coalesce((SELECT CASE WHEN {key_used(table)} THEN '{SkipReason.REUSED}' {cases} "
-        f"ELSE '{SkipReason.ERROR}' END FROM changes_importrow i {layout.typed(whole=True)} WHERE {own}), "
+        f"ELSE '{SkipReason.ERROR}' END FROM changes_importrow i {layout.typed(whole=True)} WHERE {load.OWN}), "
         f"'{SkipReason.ERROR}')"
     )
 

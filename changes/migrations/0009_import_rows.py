@@ -112,18 +112,10 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "imported line",
                 "verbose_name_plural": "imported lines",
-                "indexes": [
-                    models.Index(fields=["tenant_id", "change_id", "verdict", "line"], name="changes_importrow_verdict")
-                ],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("verdict__in", ["new", "changed", "same", "conflict", "wrong"])),
                         name="changes_importrow_verdict_known",
-                    ),
-                    models.UniqueConstraint(
-                        condition=models.Q(("part__isnull", False)),
-                        fields=("tenant_id", "change_id", "part", "position"),
-                        name="changes_importrow_frozen",
                     ),
                     audit.constraints.TenantPolicy(name="changes_importrow_tenant_policy"),
                     audit.constraints.TenantForeignKey(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -13,10 +14,12 @@ from django.utils import timezone
 
 from changes import execution, lanes
 from changes.digests import change_digest
+from changes.effects import EFFECTS
 from changes.errors import EmptySelection, ImportNotFound, NotTheRequester, WrongLines, WrongState
 from changes.models import Change, ImportRow, SkippedRow
 from changes.plan import PartPlan
 from changes.states import Effect, SkipReason, State
+from changes.tables import BY_KEY, table_of
 from foundation.actor import Actor
 from foundation.context import acting
 from shop.models import Customer, Order
@@ -229,6 +232,22 @@ class TestWhatWasAgreedTo:
             made = ask_import(at_work, send(at_work, HEADER + lines_for([one], note))).change
             digests.append(load.content(made, 0))
         assert digests[0] != digests[1]
+
+
+@pytest.mark.django_db
+def test_a_chunk_looks_each_line_up_by_its_whole_key(at_work: Actor) -> None:
+    """Fresh lines have no statistics; read by change alone, a chunk of ten thousand would read a hundred million."""
+    text = HEADER + lines_for(orders(2)) + new_lines(customer(), "N-1")
+    change = ask_import(at_work, send(at_work, text)).change
+    for part in change.parts.all():
+        effect = EFFECTS[part.effect]
+        values = {"tenant": 1, "change": change.pk, "part": part.part, "lo": 0, "hi": 2**62}
+        with connection.cursor() as cursor:
+            cursor.execute(f"{BY_KEY.settings}; SET LOCAL enable_seqscan = off")
+            sql = effect.chunk_sql(change, table_of(Order), part, "true")
+            cursor.execute(f"EXPLAIN {sql}", values | effect.values(change, part))
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+        assert re.search(r"Index Cond: .*\(line = r\.before_id\)", plan), plan
 
 
 class TestWhileItRuns:
