@@ -15,10 +15,10 @@ from django.db import connection
 from audit import registry
 from audit.names import quote
 from changes import conflicts, schema
-from changes.effects import EFFECTS
 from changes.errors import CaptureMismatch
 from changes.lanes import lock_rows
 from changes.models import Change, ChangePart, Lane
+from changes.operations import effect_of
 from changes.states import SkipReason
 from changes.tables import AS_EVER, BY_KEY, Table, table_of
 from changes.versions import restored, same
@@ -48,7 +48,7 @@ class Counts:
 def apply(change: Change, lane: Lane, hi: int, rows: int, seen: schema.Columns) -> Counts:
     """Change the frozen rows of (cursor, hi]. Raises CaptureMismatch, ConflictsFound, SchemaDiffers."""
     part = change.parts.get(part=lane.part)
-    effect, table = EFFECTS[part.effect], table_of(registry.entity(part.entity))
+    effect, table = effect_of(change, part), table_of(registry.entity(part.entity))
     began = _locked_rows(change, part, lane.cursor, hi, rows, seen)
     way = table.way(lane.cursor, hi, rows) if effect.by_range(part) else BY_KEY
     values = {**_values(change, part, lane.cursor, hi), **effect.values(change, part)}
@@ -80,7 +80,7 @@ def _values(change: Change, part: ChangePart, lo: int, hi: int) -> dict[str, Any
 def _locked_rows(change: Change, part: ChangePart, lo: int, hi: int, rows: int, seen: schema.Columns) -> float:
     """Lock the rows in key order; under these locks the table cannot change any more. Return when that began."""
     with connection.cursor() as cursor:
-        if not EFFECTS[part.effect].locked:  # nothing is there yet to be locked
+        if not effect_of(change, part).locked:  # nothing is there yet to be locked
             return time.perf_counter()
         if not seen:  # inside somebody's own transaction: its locks are its own business
             began = time.perf_counter()
@@ -121,7 +121,7 @@ def _captured(cursor: Any, change: Change, table: str) -> int:
 
 def _list_skipped(change: Change, part: ChangePart, table: Table, values: dict[str, Any]) -> None:
     """Rows of the range that this change did not touch, each with the reason that can be seen."""
-    reason = EFFECTS[part.effect].skip_sql(change, table, part)
+    reason = effect_of(change, part).skip_sql(change, table, part)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO changes_skippedrow (tenant_id, change_id, part, position, key, reason, detail) "

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection
 
 from changes.models import Change
+from changes.operations import effect_of
 from changes.plan import PartPlan
 
 ROWS = """
@@ -65,8 +66,19 @@ def change_digest(change: Change, parts: list[PartPlan], schema: str) -> str:
             "schema": schema,
             "rows": rows_digest(change),
             **{name: change.options[name] for name in ("window", "canary", "retry_of") if name in change.options},
+            **_contents(change, parts),
         }
     )
+
+
+def _contents(change: Change, parts: list[PartPlan]) -> dict[str, Any]:
+    """What frozen rows get that neither they nor the options hold, part by part."""
+    found = {}
+    for part in parts:
+        content = effect_of(change, part).content
+        if content is not None:
+            found[str(part.number)] = content(change, part.number)
+    return {"contents": found} if found else {}
 
 
 def _hash(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import OperationalError
@@ -29,19 +29,42 @@ def save(
     title: str = "",
     reason: str = "",
     draft_id: int | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Change:
-    """Make a draft, or write over one of the actor's own."""
+    """Make a draft, or write over one of the actor's own. `options` are kept as they are."""
     model = registry.entity(entity)
     enforce(actor, "change.request", model._meta.label_lower)
     draft = get(draft_id, actor) if draft_id is not None else Change(state=State.DRAFT)
     draft.tenant_id = actor.tenant
     draft.operation, draft.entity = operation, model._meta.label_lower
-    draft.selection, draft.options = selection, {"cascade_also": sorted(cascade_also)}
+    draft.selection, draft.options = selection, {"cascade_also": sorted(cascade_also), **(options or {})}
     draft.title, draft.reason = title[:200], reason[:4000]
     draft.requested_by_id, draft.requester_person_id = actor.user_id, actor.person_id
     draft.requester_name = actor.name
     draft.save()
     return draft
+
+
+def say(actor: Actor, draft_id: int, *, title: str, reason: str) -> Change:
+    """Keep the words of one's own draft, and nothing else."""
+    draft = get(draft_id, actor)
+    enforce(actor, "change.request", draft.entity)
+    draft.title, draft.reason = title[:200], reason[:4000]
+    draft.save(update_fields=["title", "reason"])
+    return draft
+
+
+def leave_out(actor: Actor, draft_id: int, chosen: bool) -> Change:
+    """Choose whether the wrong lines of one's own upload are left out."""
+    draft = get(draft_id, actor)
+    draft.options = {**draft.options, "leave_out": chosen}
+    draft.save(update_fields=["options"])
+    return draft
+
+
+def asked(draft: Change) -> dict[str, Any]:
+    """What a draft asks for besides the selection, as `changes.submission.prepare` takes it."""
+    return {name: value for name, value in draft.options.items() if name not in ("cascade_also", "file")}
 
 
 def get(draft_id: int, actor: Actor) -> Change:

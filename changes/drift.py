@@ -11,9 +11,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from audit import registry
+from changes.effects.base import EffectKind
 from changes.errors import TooMuchDrift
 from changes.freezing import MANY, parent_join
 from changes.models import Change, ChangePart
+from changes.operations import effect_of
 from changes.plan import PartPlan
 from changes.relations import Rule, dependants
 from changes.states import Effect, Operation
@@ -69,11 +71,18 @@ def measure(change: Change, *, ahead: bool = False) -> Drift:
     counts: Counter[str] = Counter()
     sample: list[Moved] = []
     for part in change.parts.all():
+        if not _is_there(effect_of(change, part)):
+            continue  # rows that are still to come
         found = _counts(change, part, ahead)
         counts += found
         if found.total():
             sample += [Moved(part.entity, *one) for one in _sample(change, part, ahead)]
     return Drift(counts["changed"], counts["gone"], counts["recreated"], tuple(sample[:SAMPLE]))
+
+
+def _is_there(effect: EffectKind) -> bool:
+    """The rows of the part exist before it runs: it locks them, or removes them."""
+    return effect.locked or effect.archived
 
 
 def limit(change: Change) -> int:

@@ -89,6 +89,84 @@ class NothingChosen(Invalid):
     code = "nothing_chosen"
 
 
+class NotWritable(Invalid):
+    """%(name)s cannot be set. %(hint)s"""
+
+    code = "not_writable"
+
+
+class SayIncluding(Invalid):
+    """%(name)s is only written when the request says so. %(hint)s To go on, name it under “including” as well."""
+
+    code = "say_including"
+
+
+class NothingToSet(Invalid):
+    """Say which fields become what, as {"field": value}. Fields: %(known)s."""
+
+    code = "nothing_to_set"
+
+
+class UniqueForSeveral(Invalid):
+    """%(names)s is unique, so %(rows)s rows cannot all get the same value. Choose one row, or leave the field out."""
+
+    code = "unique_for_several"
+
+
+class EmptyFile(Invalid):
+    """The file has no header and no lines. Give a CSV file whose first line names the columns."""
+
+    code = "empty_file"
+
+
+class NotUtf8(Invalid):
+    """Line %(line)s of the file is not UTF-8. Save it as “CSV UTF-8” and send it again."""
+
+    code = "not_utf8"
+
+
+class BrokenCsv(Invalid):
+    """Line %(line)s of the file cannot be read as CSV: %(problem)s. Look for a quotation mark that is not closed."""
+
+    code = "broken_csv"
+
+
+class FileTooLarge(Invalid):
+    """The file is larger than %(limit)s bytes. Divide it."""
+
+    code = "file_too_large"
+
+
+class TooManyLines(Invalid):
+    """The file has more than %(limit)s lines. Divide it."""
+
+    code = "too_many_lines"
+
+
+class BadColumns(Invalid):
+    """The column “%(value)s” cannot be imported. %(hint)s Columns: %(known)s."""
+
+    code = "bad_columns"
+
+
+class BadMatch(Invalid):
+    """“%(value)s” cannot find rows with the columns of this file. Use: %(known)s."""
+
+    code = "bad_match"
+
+
+class ImportNotFound(Invalid):
+    """There is no uploaded file %(value)s that waits to be imported. Send the file first."""
+
+    code = "import_not_found"
+
+
+class WrongLines(Conflict):
+    """%(lines)s lines of the file are wrong, the first is line %(first)s, so nothing is imported. Mend the file, or choose to leave the wrong lines out."""
+
+    code = "wrong_lines"
+
+
 class EventNotFound(Invalid):
     """There is no such event, or none of them changed a row: %(value)s."""
 

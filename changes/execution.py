@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from access.enforcement import enforce
 from audit import registry
-from changes import canary, chunks, drift, lanes, marking, record, schema
+from changes import canary, chunks, drift, lanes, marking, record, schema, staging
 from changes.clock import opens_at, refuse_closed
 from changes.digests import schema_fingerprint
 from changes.errors import NewDependants, NotTheRequester, NotVerified, SchemaMoved, WrongState
@@ -166,6 +166,8 @@ def discard(change_id: int, *, actor: Actor) -> Change:
         needed = f"{State.DRAFT.label}, {State.CLEARED.label}"
         raise WrongState(change_id=change_id, state=change.get_state_display(), needed=needed)
     with durable():
+        if change.state == State.DRAFT:
+            staging.discard(change)
         move(change, State.REFUSED, seen=change.state)
         record.note(change, "change.discarded")
     return change

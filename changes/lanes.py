@@ -16,8 +16,8 @@ from django.db.models import Max, Min
 
 from audit import registry
 from changes import archiving
-from changes.effects import EFFECTS
 from changes.models import Change, ChangePart, FrozenRow, Lane
+from changes.operations import effect_of
 from changes.tables import AS_EVER, table_of
 from foundation.postgres.transactions import durable
 
@@ -67,7 +67,7 @@ def open_lanes(change: Change) -> None:
     first = min((part.step for part in parts), default=0)
     percent = float(change.options.get("canary", {}).get("percent", 0))
     for part in parts:
-        if EFFECTS[part.effect].archived:
+        if effect_of(change, part).archived:
             archiving.open_lane(change, part)
         trial = -int(-part.rows * percent // 100) if part.step == first else 0
         wanted = settings.CUSTODY_LANES if part.rows >= SPLIT_ROWS else 1

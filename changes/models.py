@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from audit.fields import XidField
-from changes.states import UNFINISHED, Canary, Effect, Held, Operation, SkipReason, State
+from changes.states import UNFINISHED, Canary, Effect, Held, Operation, SkipReason, State, Verdict
 
 # The application never removes what the engine keeps.
 KEPT = frozenset({"SELECT", "INSERT", "UPDATE"})
@@ -199,6 +199,47 @@ class FrozenRow(models.Model):
 
     def __str__(self) -> str:
         return str(self.position)
+
+
+class ImportRow(models.Model):
+    """One line of an imported file. `values` are texts in the order of its columns, as PostgreSQL reads them.
+
+    From the freeze on `part` and `position` name the frozen row, whose `before_id` names the line; before, `position` and
+    `key` the row it was found to be. One index, so that no plan over fresh lines without statistics can take a wrong one.
+    """
+
+    declared_open = "an upload that nobody asked for is thrown away; a trigger keeps the lines of a frozen change."
+
+    pk = models.CompositePrimaryKey("tenant_id", "change_id", "line")
+    change_id = models.BigIntegerField()
+    line = models.BigIntegerField()
+    position = models.BigIntegerField(null=True)
+    tenant_id = models.IntegerField()
+    part = models.SmallIntegerField(null=True)
+    verdict = models.CharField(max_length=8, choices=Verdict.choices)
+    reason = models.CharField(max_length=32, blank=True, choices=SkipReason.choices)
+    detail = models.TextField(blank=True)
+    values = models.JSONField()
+    fresh = models.JSONField(null=True)
+    key = models.JSONField(null=True)
+    problems = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name = _("imported line")
+        verbose_name_plural = _("imported lines")
+        constraints = [
+            models.CheckConstraint(condition=Q(verdict__in=Verdict.values), name="changes_importrow_verdict_known"),
+            TenantPolicy(name="changes_importrow_tenant_policy"),
+            TenantForeignKey(
+                name="changes_importrow_change_tenant_fk",
+                column="change_id",
+                target="changes_change",
+                target_column="id",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.line)
 
 
 class Lane(models.Model):

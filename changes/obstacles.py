@@ -62,10 +62,10 @@ def relevant(model: type[SoftDeleted], columns: tuple[str, ...]) -> tuple[Unique
     return tuple(u for u in uniques(model) if set(u.columns) & set(columns) or (alive and u.live_only))
 
 
-def taken(table: Table, unique: Unique, value: Value) -> str:
-    """Another row holds the unique values already."""
+def taken(table: Table, unique: Unique, value: Value, *, own: str = "") -> str:
+    """Another row holds the unique values already; `own` says when t is the row itself, else its key does."""
     same = " AND ".join(f"t.{quote(c)} = {value(c)}" for c in unique.columns)
-    other = " AND ".join(f"t.{quote(c)} = {value(c)}" for c, _ in table.key)
+    other = own or " AND ".join(f"t.{quote(c)} = {value(c)}" for c, _ in table.key)
     live = " AND NOT t.is_deleted" if unique.live_only else ""
     gate = f"NOT {value('is_deleted')} AND " if unique.live_only else ""
     return f"({gate}(SELECT 1 FROM {table.name} t WHERE {table.tenant('t')}{live} AND {same} AND NOT ({other}) LIMIT 1) IS NOT NULL)"

@@ -33,7 +33,7 @@ class PartPlan:
 
     number: int
     entity: type[SoftDeleted]
-    effect: Effect
+    effect: Effect | str
     columns: tuple[str, ...]
     depth: int = 0
     via: str = ""

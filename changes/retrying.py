@@ -73,7 +73,7 @@ def freeze(change: Change) -> Plan:
     return Plan(parts=[part for part in freezer.parts if part.rows])
 
 
-def _sql(table: Table, number: int, effect: Effect, columns: tuple[str, ...]) -> str:
+def _sql(table: Table, number: int, effect: Effect | str, columns: tuple[str, ...]) -> str:
     """A row that is to be deleted must be there; one that comes back must still be what the first change undid."""
     row, token, still = f"JOIN {table.name} o ON {table.match()} AND {table.tenant()}", "o.xmin", "true"
     if effect is Effect.DELETE:

@@ -207,7 +207,7 @@ def _parse_condition(item: Any, entity: type[SoftDeleted], place: str) -> Condit
     if field is None:
         raise UnknownField(
             field=f"{place}.field",
-            value=_short(item["field"]),
+            value=short(item["field"]),
             entity=str(entity.governance.label),
             known=", ".join(sorted(fields)),
         )
@@ -221,38 +221,38 @@ def _typed(field: Any, op: str, value: Any, place: str) -> Any:
     place = f"{place}.value"
     if op == "isnull":
         if not isinstance(value, bool):
-            raise BadValue(field=place, name=field.name, value=_short(value), hint=_("Use true or false."))
+            raise BadValue(field=place, name=field.name, value=short(value), hint=_("Use true or false."))
         return value
     if op in ("in", "between"):
         if not isinstance(value, list) or not value or (op == "between" and len(value) != 2):
             hint = _("Give a list of two values.") if op == "between" else _("Give a list of values.")
-            raise BadValue(field=place, name=field.name, value=_short(value), hint=hint)
+            raise BadValue(field=place, name=field.name, value=short(value), hint=hint)
         if len(value) > KEY_LIMIT:
             raise TooManyKeys(field=place, given=len(value), limit=KEY_LIMIT)
-        return [_scalar(field, one, place) for one in value]
-    return _scalar(field, value, place)
+        return [scalar(field, one, place) for one in value]
+    return scalar(field, value, place)
 
 
-def _scalar(field: Any, value: Any, place: str) -> Any:
+def scalar(field: Any, value: Any, place: str) -> Any:
     """The value in the field's own type, as PostgreSQL could store it."""
     target = field.target_field if isinstance(field, ForeignKey) else field
     hint = _("Leave the condition out or compare with “is empty”.")
     if value is None:
-        raise BadValue(field=place, name=field.name, value=_short(value), hint=hint)
+        raise BadValue(field=place, name=field.name, value=short(value), hint=hint)
     if isinstance(value, (dict, list)) or _is_foreign(target, value):
         wanted = _("It holds values of another kind.")
-        raise BadValue(field=place, name=field.name, value=_short(value), hint=wanted)
+        raise BadValue(field=place, name=field.name, value=short(value), hint=wanted)
     try:
         typed = target.to_python(value)
         if isinstance(target, IntegerField):
             target.run_validators(typed)
     except ValidationError as error:
         hint = " ".join(error.messages)
-        raise BadValue(field=place, name=field.name, value=_short(value), hint=hint) from error
+        raise BadValue(field=place, name=field.name, value=short(value), hint=hint) from error
     except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
-        raise BadValue(field=place, name=field.name, value=_short(value), hint=str(error)) from error
+        raise BadValue(field=place, name=field.name, value=short(value), hint=str(error)) from error
     if typed is None or (isinstance(typed, Decimal) and typed.is_finite() and abs(typed.adjusted()) > DIGITS):
-        raise BadValue(field=place, name=field.name, value=_short(value), hint=hint)
+        raise BadValue(field=place, name=field.name, value=short(value), hint=hint)
     if isinstance(typed, datetime) and timezone.is_naive(typed):
         typed = timezone.make_aware(typed)
     return typed
@@ -295,18 +295,18 @@ def _typed_key(fields: Sequence[Any], key: Any, place: str) -> Any:
         return _key_scalar(fields[0], key[0] if isinstance(key, list) and len(key) == 1 else key, place)
     if not isinstance(key, (list, tuple)) or len(key) != len(fields):
         names = ", ".join(field.name for field in fields)
-        raise BadValue(field=place, name="pk", value=_short(key), hint=_("Give a list: %(names)s.") % {"names": names})
+        raise BadValue(field=place, name="pk", value=short(key), hint=_("Give a list: %(names)s.") % {"names": names})
     return tuple(_key_scalar(field, one, place) for field, one in zip(fields, key, strict=True))
 
 
 def _key_scalar(field: Any, value: Any, place: str) -> Any:
-    typed = _scalar(field, value, place)
+    typed = scalar(field, value, place)
     if isinstance(typed, int) and not -(2**63) <= typed < 2**63:
-        raise BadValue(field=place, name=field.name, value=_short(value), hint=_("The number is too large."))
+        raise BadValue(field=place, name=field.name, value=short(value), hint=_("The number is too large."))
     return typed
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     text = value[:80] if isinstance(value, str) else json.dumps(value, default=str)[:80]
     return text.encode(errors="replace").decode()
 

@@ -89,12 +89,25 @@ class Effect(TextChoices):
     SET = "set", _("updated")
     ADD = "add", _("added")
     LINK = "link", _("linked again")
+    LOAD = "load", _("updated from the file")
+    CREATE = "create", _("added from the file")
     REMOVE = "remove", _("removed for good")
+
+
+class Verdict(TextChoices):
+    """What a line of an imported file would do."""
+
+    NEW = "new", _("new row")
+    CHANGED = "changed", _("changes a row")
+    SAME = "same", _("nothing to do")
+    CONFLICT = "conflict", _("in conflict")
+    WRONG = "wrong", _("wrong")
 
 
 class SkipReason(TextChoices):
     CHANGED = "changed_since", _("changed since it was frozen")
     GONE = "gone", _("no longer there")
+    DELETED = "deleted", _("it is in the recycle bin")
     UNIQUE = "unique_taken", _("a unique value is taken by another row")
     PARENT = "parent_deleted", _("the row it belongs to is deleted")
     REUSED = "key_reused", _("its key is in use again")

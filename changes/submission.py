@@ -171,7 +171,8 @@ def default_title(change: Change, chosen: Selection | None) -> str:
         return f"Undo C-{change.undo_of.pk}: {change.undo_of.title}"[:200]
     if chosen is None:
         return _title_of_events(change)
-    return f"{change.operation.capitalize()} {chosen.describe()}"[:200]
+    words = ", ".join(REGISTRY[change.operation].in_words(change))
+    return f"{change.operation.capitalize()} {chosen.describe()}{': ' if words else ''}{words}"[:200]
 
 
 def _title_of_events(change: Change) -> str:

@@ -25,7 +25,7 @@ from changes.versions import insertable_columns, quiet_columns, recorded_columns
 
 # `via` of the part that sets the links of an added table to itself.
 SELF_LINKS = "links"
-UNDONE_BY = {Effect.ADD: Effect.DELETE, Effect.REMOVE: Effect.ADD}
+UNDONE_BY: dict[str, Effect] = {Effect.ADD: Effect.DELETE, Effect.CREATE: Effect.DELETE, Effect.REMOVE: Effect.ADD}
 
 
 class UndoFreezer(Reverter):
@@ -51,7 +51,7 @@ class UndoFreezer(Reverter):
 
     def _part(self, original: Change, done: ChangePart) -> None:
         entity = registry.entity(done.entity)
-        effect = UNDONE_BY.get(Effect(done.effect), Effect.REVERT)
+        effect = UNDONE_BY.get(done.effect, Effect.REVERT)
         columns = self._columns(entity, effect, tuple(done.columns))
         if not columns:
             return

@@ -272,10 +272,13 @@ CUSTODY_CANARY_SKIPPED = _number("CUSTODY_CANARY_SKIPPED", 5, 0)
 CUSTODY_ARCHIVE_DIR = Path(os.environ.get("CUSTODY_ARCHIVE_DIR") or CUSTODY_HOME / "archive")
 CUSTODY_ARCHIVE_ROWS = _number("CUSTODY_ARCHIVE_ROWS", 50_000, 1)
 CUSTODY_RETENTION = _retention("CUSTODY_RETENTION", "standard=365d")
+# An uploaded file of more lines or bytes is refused.
+CUSTODY_IMPORT_ROWS = _number("CUSTODY_IMPORT_ROWS", 100_000, 1)
+CUSTODY_IMPORT_BYTES = _number("CUSTODY_IMPORT_BYTES", 32 * 1024 * 1024, 1)
 # The one door every ORM delete of an entity goes through.
 CUSTODY_DELETE_DOOR = "approvals.doors.delete_selection"
-# Kinds of a project's own operations, as import paths: "shop.operations.KIND".
-CUSTODY_OPERATIONS: list[str] = []
+# Kinds of a project's own operations, as import paths with commas: "shop.stamp.KIND".
+CUSTODY_OPERATIONS = [name for name in os.environ.get("CUSTODY_OPERATIONS", "").split(",") if name]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -307,6 +310,7 @@ SPECTACULAR_SETTINGS = {
         "EventOperation": "audit.models.Event.Operation",
         "Effect": "changes.states.Effect",
         "SkipReason": "changes.states.SkipReason",
+        "Verdict": "changes.states.Verdict",
         "Decision": "approvals.models.Vote.Decision",
         "SnapshotKind": "audit.snapshots.models.Snapshot.Kind",
     },

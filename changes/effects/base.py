@@ -18,6 +18,8 @@ SkipSql = Callable[[Change, Table, ChangePart], str]
 ByRange = Callable[[ChangePart], bool]
 # (change, part) -> further parameters of the statement
 Values = Callable[[Change, ChangePart], dict[str, Any]]
+# (change, number of the part) -> hex digest
+Content = Callable[[Change, int], str]
 
 FROZEN = (
     "r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
@@ -51,6 +53,7 @@ class EffectKind:
     skip_sql   why a frozen row was left alone
     by_range   which parts' statement may walk both sides by range
     values     parameters of the statement besides tenant, change, part, lo and hi
+    content    a digest over what its rows get, where neither options nor frozen rows hold it
     locked     whether the rows are there already and are locked in key order first
     archived   whether every row must lie in cold storage before the first one is touched
     """
@@ -59,5 +62,6 @@ class EffectKind:
     skip_sql: SkipSql = changed_or_gone
     by_range: ByRange = never
     values: Values = nothing
+    content: Content | None = None
     locked: bool = True
     archived: bool = False

@@ -9,7 +9,7 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("changes", "0008_held_and_paced"),
+        ("changes", "0009_import_rows"),
         ("audit", "0006_archive"),
     ]
 

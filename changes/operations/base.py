@@ -7,12 +7,13 @@ file that makes a kind, and one line in the setting CUSTODY_OPERATIONS.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.functional import Promise
 
 from audit.entity import SoftDeleted
+from changes.effects.base import EffectKind
 from changes.errors import BadOption
 from changes.models import Change
 from changes.plan import Plan
@@ -22,6 +23,8 @@ from changes.selection import Selection
 Freeze = Callable[[Change, Selection | None, frozenset[str]], Plan]
 # (entity, what was asked) -> the options as they are stored in the change; raises an Invalid that names the field
 ReadOptions = Callable[[type[SoftDeleted], Mapping[str, Any]], dict[str, Any]]
+# change -> one phrase per thing that is to happen
+InWords = Callable[[Change], tuple[str, ...]]
 
 
 def no_options(entity: type[SoftDeleted], asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +38,11 @@ def only_known(asked: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for name in asked:
         if name not in known:
             raise BadOption(field=f"options.{name}"[:80], value=str(name)[:40], known=", ".join(known) or "-")
+
+
+def no_words(change: Change) -> tuple[str, ...]:
+    """An operation whose name says it all."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,8 @@ class OperationKind:
     read_options    checks what was asked besides the selection
     whole           runs in one transaction: everything or nothing
     approvals       other persons that must agree however few the rows are
+    in_words        what the options mean, for the title and the pages, in the current language
+    effects         effects of its own, by the name that its parts carry, at most 16 characters
     """
 
     name: str
@@ -63,6 +73,8 @@ class OperationKind:
     read_options: ReadOptions = no_options
     whole: bool = False
     approvals: int = 0
+    in_words: InWords = no_words
+    effects: Mapping[str, EffectKind] = field(default_factory=dict)
 
     def rows(self, selection: Selection) -> Any:
         """The queryset the operation may select from."""

@@ -43,7 +43,7 @@ class UncountedPaginator(Paginator):
 class GovernedAdmin(admin.ModelAdmin):
     """Base class of every governed entity's pages. Subclass it to choose columns; the rules stay."""
 
-    actions = ("ask_delete", "ask_restore", "ask_purge")
+    actions = ("ask_delete", "ask_update", "ask_restore", "ask_purge")
     actions_on_top, actions_on_bottom = True, False
     change_list_template = "admin/governed/change_list.html"
     change_form_template = "admin/governed/change_form.html"
@@ -122,6 +122,7 @@ class GovernedAdmin(admin.ModelAdmin):
             "may_ask": self._may(request, "change.request"),
             "may_purge": self._may(request, "change.purge"),
             "new_change_url": reverse("admin:new-change") + f"?entity={self.opts.label_lower}",
+            "import_url": reverse("admin:new-import", args=[self.opts.label_lower]),
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
@@ -178,7 +179,7 @@ class GovernedAdmin(admin.ModelAdmin):
     # -- actions -----------------------------------------------------------------------------------
 
     def get_actions(self, request: HttpRequest) -> Any:
-        wanted = {"ask_restore", "ask_purge"} if _in_bin(request) else {"ask_delete"}
+        wanted = {"ask_restore", "ask_purge"} if _in_bin(request) else {"ask_delete", "ask_update"}
         if not self._may(request, "change.purge"):
             wanted.discard("ask_purge")
         found = super().get_actions(request)
@@ -192,6 +193,10 @@ class GovernedAdmin(admin.ModelAdmin):
     def ask_delete(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         return self._ask(request, queryset, Operation.DELETE)
 
+    @admin.action(description=gettext_lazy("Update selected…"))
+    def ask_update(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        return self._ask(request, queryset, Operation.UPDATE, step="choose")
+
     @admin.action(description=gettext_lazy("Restore…"))
     def ask_restore(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         return self._ask(request, queryset, Operation.RESTORE)
@@ -200,7 +205,7 @@ class GovernedAdmin(admin.ModelAdmin):
     def ask_purge(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         return self._ask(request, queryset, Operation.PURGE)
 
-    def _ask(self, request: HttpRequest, queryset: Any, operation: str) -> HttpResponse:
+    def _ask(self, request: HttpRequest, queryset: Any, operation: str, *, step: str = "look") -> HttpResponse:
         """A draft with this selection, and on to the look at what it would do."""
         label = self.opts.label_lower
         actor = require(request, "change.request", label)
@@ -213,7 +218,7 @@ class GovernedAdmin(admin.ModelAdmin):
         except CustodyError as error:
             messages.error(request, str(error))
             return redirect(request.get_full_path())
-        return redirect("admin:change-look", change_id=draft.pk)
+        return redirect(f"admin:change-{step}", change_id=draft.pk)
 
     @property
     def _entity(self) -> type[SoftDeleted]:

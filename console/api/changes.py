@@ -17,6 +17,7 @@ from audit.errors import UnknownEntity
 from changes import errors as engine
 from changes import execution, planning
 from changes.models import Change
+from changes.operations import REGISTRY
 from changes.progress import progress
 from changes.relations import dependants
 from changes.selection import Selection
@@ -39,11 +40,16 @@ SELECTION_ERRORS = (
     engine.EmptySelection,
     engine.WholeTable,
     engine.TooManyKeys,
+    engine.BadOption,
+    engine.NothingToSet,
+    engine.NotWritable,
+    engine.SayIncluding,
+    engine.UniqueForSeveral,
 )
 FILTERS = (
     query("state", "Only changes in this state.", enum=State.values),
     query("entity", "Only changes of this entity (`app.model`)."),
-    query("operation", "Only this operation.", enum=Operation.values),
+    query("operation", "Only this operation.", enum=list(REGISTRY)),
     query("mine", "1: only what I asked for.", int, enum=[0, 1]),
 )
 
@@ -107,6 +113,10 @@ class ChangeList(ApiView):
         errors=(
             *SELECTION_ERRORS,
             engine.ReasonMissing,
+            engine.ImportNotFound,
+            engine.WrongLines,
+            engine.WrongState,
+            engine.NotTheRequester,
             engine.ProtectedRows,
             engine.RequestKeyReused,
             engine.BadWindow,
@@ -133,6 +143,8 @@ class ChangeList(ApiView):
                 request_key=IdempotencyKey.of(request),
                 window=sent["window"],
                 canary=sent["canary"],
+                options=_options(sent),
+                draft_id=_draft(sent),
             )
         )
 
@@ -150,6 +162,10 @@ class ChangePreview(ApiView):
         sent = read(PreviewRequest, request.data)
         self.enforce("change.request", sent["entity"])
         _refuse_unaskable(sent["operation"])
+        if sent["operation"] == Operation.IMPORT:
+            raise engine.UnknownOperation(
+                field="operation", value=Operation.IMPORT, known=", ".join(one for one in ASKABLE if one != "import")
+            )
         model = registry.entity(sent["entity"])
         found = planning.preview(
             self.actor,
@@ -157,6 +173,7 @@ class ChangePreview(ApiView):
             operation=sent["operation"],
             selection=Selection.parse(sent["selection"], model),
             cascade_also=frozenset(_relations(model, sent["cascade_also"])),
+            options=_options(sent),
         )
         return Response(PreviewShown(_previewed(found)).data)
 
@@ -235,7 +252,7 @@ def _links(change: Change) -> dict[str, str | None]:
 
 def _filtered(request: Request, rows: Any, person_id: int | None) -> Any:
     given = request.query_params
-    for name, known in (("state", State.values), ("operation", Operation.values)):
+    for name, known in (("state", State.values), ("operation", tuple(REGISTRY))):
         if name in given:
             if given[name] not in known:
                 raise BadParameter(field=name, value=given[name][:40], hint=", ".join(known))
@@ -258,6 +275,22 @@ def flag(request: Request, name: str) -> bool:
 def _refuse_unaskable(operation: str) -> None:
     if operation not in ASKABLE:
         raise engine.UnknownOperation(field="operation", value=operation[:40], known=", ".join(ASKABLE))
+
+
+def _options(sent: dict[str, Any]) -> dict[str, Any]:
+    """What was asked besides the selection. Raises BadOption unless it is an object."""
+    options = sent["options"]
+    if options is None:
+        return {}
+    if not isinstance(options, dict):
+        raise engine.BadOption(field="options", value=str(options)[:40], known="{…}")
+    return options
+
+
+def _draft(sent: dict[str, Any]) -> int | None:
+    """The draft that becomes the change: the file that was sent."""
+    upload = _options(sent).get("import") if sent["operation"] == Operation.IMPORT else None
+    return upload if isinstance(upload, int) and not isinstance(upload, bool) else None
 
 
 def _relations(model: Any, named: list[str]) -> list[str]:

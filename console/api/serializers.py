@@ -12,7 +12,8 @@ from approvals.models import Ticket, Vote
 from audit.models import Event
 from changes import clock
 from changes.models import Change
-from changes.states import Canary, Effect, Held, Operation, SkipReason, State
+from changes.operations import REGISTRY
+from changes.states import Canary, Effect, Held, Operation, SkipReason, State, Verdict
 
 Shown = serializers.Serializer[Any]
 
@@ -103,6 +104,7 @@ class ChangeWhole(ChangeShown):
     selection = serializers.JSONField(read_only=True)
     cascade_also = serializers.SerializerMethodField()
     options = serializers.SerializerMethodField(help_text="Rules, part and source of an undo.")
+    words = serializers.SerializerMethodField(help_text="What the options of the operation mean, phrase by phrase.")
     preflight = FindingShown(many=True)
     keys = serializers.SerializerMethodField(help_text="What became of a list of keys.")
     progress = ProgressShown()
@@ -135,6 +137,10 @@ class ChangeWhole(ChangeShown):
     @extend_schema_field({"type": "object", "additionalProperties": {}})
     def get_options(self, change: Change) -> dict[str, Any]:
         return {name: value for name, value in change.options.items() if name != "cascade_also"}
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_words(self, change: Change) -> list[str]:
+        return list(REGISTRY[change.operation].in_words(change))
 
     @extend_schema_field(KeyReportShown(allow_null=True))
     def get_keys(self, change: Change) -> dict[str, Any] | None:
@@ -192,6 +198,58 @@ class DriftShown(Shown):
     limit = serializers.IntegerField(help_text="More than this many, and it does not start.")
     sample = DriftSampleShown(many=True)
     new_dependants = NewChildrenShown(many=True, help_text="Rows added since; while there are any it cannot start.")
+
+
+class FieldDiffShown(Shown):
+    field = serializers.CharField(source="name")
+    before = serializers.CharField(allow_null=True, help_text="What the row holds now.")
+    after = serializers.CharField(allow_null=True)
+    hidden = serializers.BooleanField(help_text="A sensitive field, whose values you may not see.")
+
+
+class LineProblemShown(Shown):
+    column = serializers.CharField()
+    value = serializers.CharField(allow_null=True)
+    message = serializers.CharField(help_text="What is wrong, and the way out.")
+
+
+class ImportLineShown(Shown):
+    line = serializers.IntegerField(help_text="Line of the file; the header is line 1.")
+    verdict = serializers.ChoiceField(Verdict.choices)
+    key = serializers.CharField(help_text="The row it is about; empty for a new one.")
+    reason = serializers.CharField(help_text="Why it is in conflict.")
+    detail = serializers.CharField()
+    fields_ = FieldDiffShown(many=True)
+    problems = LineProblemShown(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        """`fields` is a name DRF keeps for itself."""
+        own = super().get_fields()
+        return {("fields" if name == "fields_" else name): field for name, field in own.items()}
+
+
+class ImportCountsShown(Shown):
+    new = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    same = serializers.IntegerField()
+    conflict = serializers.IntegerField()
+    wrong = serializers.IntegerField()
+
+
+class ImportShown(Shown):
+    """A file that was sent: a draft until somebody asks for it under `changes/`."""
+
+    id = serializers.IntegerField()
+    entity = serializers.CharField()
+    state = serializers.ChoiceField(State.choices)
+    name = serializers.CharField()
+    separator = serializers.CharField(trim_whitespace=False)
+    columns = serializers.ListField(child=serializers.CharField())
+    match = serializers.ListField(child=serializers.CharField(), help_text="Fields that find a row; none: all new.")
+    counts = ImportCountsShown()
+    approvals = serializers.IntegerField(help_text="Other persons that must agree.")
+    wrong = ImportLineShown(many=True, help_text="The first hundred; `counts.wrong` counts all.")
+    links = serializers.DictField(child=serializers.CharField())
 
 
 class TicketShown(Shown):

@@ -18,6 +18,7 @@ from audit import registry
 from audit.models import Event
 from changes import drift, execution, sampling
 from changes.models import Change, ChangePart, SkippedRow
+from changes.operations import REGISTRY
 from changes.progress import progress
 from changes.selection import Selection
 from changes.states import UNFINISHED, Effect, Operation, State
@@ -56,6 +57,8 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "terms": terms.terms_of(change),
         "statement": terms.statement_of(change.options["source"]) if "source" in change.options else None,
         "change": change,
+        "words": REGISTRY[change.operation].in_words(change),
+        "lines_url": reverse("admin:change-lines", args=[change.pk]) if change.operation == Operation.IMPORT else "",
         "ticket": ticket,
         "pill": states.state_pill(change.state, ticket.state if ticket else None),
         "stages": states.stages(_standing(change, ticket)),

@@ -9,12 +9,14 @@ from typing import Any
 
 from django.core.cache import cache
 
-from approvals import gate
+from approvals import gate, rules
 from audit import registry
+from changes import drafts, staging
 from changes.models import Change
 from changes.operations import REGISTRY
 from changes.planning import Preview, preview
 from changes.selection import Selection
+from changes.states import Effect, Operation, Verdict
 from console.admin import columns
 from console.pages.labels import plural, record_url, table
 from console.presenters import checks, impact
@@ -58,17 +60,27 @@ class Look:
     stops: tuple[Relation, ...]
     text: str
     sample: Sample | None
+    words: tuple[str, ...] = ()
 
 
 def look(actor: Actor, draft: Change) -> Look:
     """Plan the draft, or take the plan of a few minutes ago. Raises Invalid for a selection that is none."""
+    if draft.operation == Operation.IMPORT:
+        return _look_at_file(draft)
     entity = registry.entity(draft.entity)
     selection = Selection.parse(draft.selection, entity)
     name = _name(draft)
     numbers = cache.get(name)
     if numbers is None:
         also = frozenset(draft.options.get("cascade_also", ()))
-        found = preview(actor, entity=entity, operation=draft.operation, selection=selection, cascade_also=also)
+        found = preview(
+            actor,
+            entity=entity,
+            operation=draft.operation,
+            selection=selection,
+            cascade_also=also,
+            options=drafts.asked(draft),
+        )
         numbers = _numbers(found)
         cache.set(name, numbers, KEEP_SECONDS)
     return Look(
@@ -80,6 +92,37 @@ def look(actor: Actor, draft: Change) -> Look:
         stops=numbers.stops,
         text=selection.describe(),
         sample=_sample(selection, draft) if numbers.entity_rows else None,
+        words=REGISTRY[draft.operation].in_words(draft),
+    )
+
+
+def _look_at_file(draft: Change) -> Look:
+    """What the lines of a file would do; they were judged when it was sent."""
+    counted = staging.counts(draft)
+    changed, added, conflicts = counted[Verdict.CHANGED], counted[Verdict.NEW], counted[Verdict.CONFLICT]
+    parts = (
+        (draft.entity, Effect.LOAD.value, 0, changed, conflicts),
+        (draft.entity, Effect.CREATE.value, 0, added, 0),
+    )
+    threshold = registry.threshold(registry.entity(draft.entity))
+    numbers = Numbers(
+        rows=changed + added,
+        entity_rows=changed + added,
+        approvals=rules.requirement([(draft.entity, changed + added, threshold)]).approvals,
+        parts=tuple(part for part in parts if part[3] or part[4]),
+        findings=(),
+        stops=(),
+    )
+    return Look(
+        rows=numbers.rows,
+        entity_rows=numbers.entity_rows,
+        approvals=numbers.approvals,
+        impact=_impact(numbers, draft.operation),
+        checks=(),
+        stops=(),
+        text=draft.title,
+        sample=None,
+        words=REGISTRY[draft.operation].in_words(draft),
     )
 
 

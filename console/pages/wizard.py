@@ -16,19 +16,22 @@ from approvals import gate
 from audit import registry
 from audit.entity import SoftDeleted
 from changes import drafts
-from changes.errors import UnknownOperation
+from changes.errors import UniqueForSeveral, UnknownOperation
 from changes.models import Change
+from changes.operations import REGISTRY
+from changes.operations.base import no_options
 from changes.planning import count_capped
 from changes.selection import Selection
 from changes.states import Operation, State
 from changes.submission import REASON_LEAST
 from console.errors import status_of
-from console.pages import inbox, looking, running
+from console.pages import importing, inbox, looking, running, setting
 from console.pages.choosing import Choice, bound, from_selection, pressed, to_selection
 from console.pages.guards import require
 from console.pages.labels import plural
 from console.pages.shell import actor_of
 from console.presenters import choice as words
+from console.presenters import setting as set_words
 from foundation.actor import Actor
 from foundation.errors import Conflict, CustodyError, Invalid
 
@@ -47,20 +50,25 @@ def choose(request: HttpRequest, change_id: int | None = None) -> HttpResponse:
     label = draft.entity if draft else request.POST.get("entity") or request.GET.get("entity", "")
     if not label:
         return _tables(request)
+    if draft is not None and draft.operation == Operation.IMPORT:
+        return redirect("admin:change-look", change_id=draft.pk)
     entity = registry.entity(label)
     operation = draft.operation if draft else _operation(request)
     if request.method != "POST":
-        return _choose_page(request, entity, operation, _first_choice(request, draft, entity), draft)
-    choice = bound(request.POST, entity)
+        lines = setting.from_options(draft.options if draft else {})
+        return _choose_page(request, entity, operation, _first_choice(request, draft, entity), draft, lines)
+    choice, lines = bound(request.POST, entity), setting.bound(request.POST)
     button = request.POST.get("do", "next")
     if button not in ("next", "save"):
-        return _choose_page(request, entity, operation, pressed(choice, button), draft)
+        lines, choice = setting.pressed(lines, button), pressed(choice, button)
+        return _choose_page(request, entity, operation, choice, draft, lines)
     try:
         selection = to_selection(choice, entity)
         Selection.parse(selection, entity)
+        options = setting.to_options(lines, entity) if operation == Operation.UPDATE else {}
     except Invalid as error:
-        return _choose_page(request, entity, operation, choice, draft, error)
-    kept = _keep(actor, entity, operation, selection, draft)
+        return _choose_page(request, entity, operation, choice, draft, lines, error)
+    kept = _keep(actor, entity, operation, selection, draft, options)
     if button == "save":
         messages.success(request, _("Saved as a draft. You find it under Tickets, Mine."))
         return redirect("admin:change-choose", change_id=kept.pk)
@@ -68,7 +76,12 @@ def choose(request: HttpRequest, change_id: int | None = None) -> HttpResponse:
 
 
 def _keep(
-    actor: Actor, entity: type[SoftDeleted], operation: str, selection: dict[str, Any], draft: Change | None
+    actor: Actor,
+    entity: type[SoftDeleted],
+    operation: str,
+    selection: dict[str, Any],
+    draft: Change | None,
+    options: dict[str, Any],
 ) -> Change:
     """Rows to take along belong to the old selection; another one starts without."""
     same = draft is not None and draft.selection == selection
@@ -81,14 +94,22 @@ def _keep(
         title=draft.title if draft else "",
         reason=draft.reason if draft else "",
         draft_id=draft.pk if draft else None,
+        options=options,
     )
 
 
 def _operation(request: HttpRequest) -> str:
     wanted = request.POST.get("operation") or request.GET.get("operation") or Operation.DELETE
-    if wanted not in OPERATIONS:
-        raise UnknownOperation(field="operation", value=str(wanted)[:40], known=", ".join(OPERATIONS))
+    known = _askable()
+    if wanted not in known:
+        raise UnknownOperation(field="operation", value=str(wanted)[:40], known=", ".join(known))
     return str(wanted)
+
+
+def _askable() -> list[str]:
+    """Operations whose whole question these steps ask: a selection, and for an update what is set."""
+    kinds = (kind for kind in REGISTRY.values() if kind.needs_selection)
+    return [kind.name for kind in kinds if kind.name == Operation.UPDATE or kind.read_options is no_options]
 
 
 def _first_choice(request: HttpRequest, draft: Change | None, entity: type[SoftDeleted]) -> Choice:
@@ -116,15 +137,18 @@ def _choose_page(
     operation: str,
     choice: Choice,
     draft: Change | None,
+    lines: setting.Settings = setting.BLANK,
     error: Invalid | None = None,
 ) -> HttpResponse:
+    about_set = error is not None and set_words.is_about(error)
     context = {
         **admin.site.each_context(request),
         "title": _("New change"),
         "draft": draft,
         "entity": entity._meta.label_lower,
         "operation": operation,
-        "form": words.form(choice, entity, error),
+        "form": words.form(choice, entity, None if about_set else error),
+        "settings": set_words.form(lines, entity, error) if operation == Operation.UPDATE else None,
         "heading": words.heading(operation, plural(entity._meta.label_lower)),
         "steps": words.steps("choose", draft.pk if draft else None),
     }
@@ -152,6 +176,8 @@ def look(request: HttpRequest, change_id: int) -> HttpResponse:
     """What it would do, counted for real and taken back. Protected rows can be taken along."""
     actor = require(request, "change.request")
     draft = drafts.get(change_id, actor)
+    if draft.operation == Operation.IMPORT:
+        return importing.look(request, draft)
     if request.method == "POST":
         also = {*draft.options.get("cascade_also", ()), *request.POST.getlist("also")}
         drafts.save(
@@ -163,9 +189,14 @@ def look(request: HttpRequest, change_id: int) -> HttpResponse:
             title=draft.title,
             reason=draft.reason,
             draft_id=draft.pk,
+            options=drafts.asked(draft),
         )
         return redirect("admin:change-look", change_id=draft.pk)
-    seen = looking.look(actor, draft)
+    try:
+        seen = looking.look(actor, draft)
+    except UniqueForSeveral as error:
+        messages.error(request, str(error))
+        return redirect("admin:change-choose", change_id=draft.pk)
     context = {
         **admin.site.each_context(request),
         "title": _("New change"),
@@ -193,7 +224,7 @@ def why(request: HttpRequest, change_id: int) -> HttpResponse:
         return _why_page(request, draft, {"title": draft.title, "reason": draft.reason})
     typed = {name: request.POST.get(name, "") for name in ("title", "reason", *running.FIELDS)}
     if request.POST.get("do") == "save":
-        _keep_words(actor, draft, typed)
+        drafts.say(actor, draft.pk, **typed)
         messages.success(request, _("Saved as a draft. You find it under Tickets, Mine."))
         return redirect("admin:change-why", change_id=draft.pk)
     try:
@@ -219,25 +250,13 @@ def _ask(actor: Actor, draft: Change, typed: dict[str, str], key: uuid.UUID | No
         draft_id=draft.pk,
         window=running.window(typed),
         canary=running.canary(typed),
+        options=drafts.asked(draft),
     )
 
 
 def _already(change_id: int, key: uuid.UUID) -> Change | None:
     """The change that this very form made before."""
     return inbox.changes().filter(pk=change_id, request_key=key).exclude(state=State.DRAFT).first()
-
-
-def _keep_words(actor: Actor, draft: Change, typed: dict[str, str]) -> None:
-    drafts.save(
-        actor,
-        entity=draft.entity,
-        operation=draft.operation,
-        selection=draft.selection,
-        cascade_also=draft.options.get("cascade_also", ()),
-        title=typed["title"],
-        reason=typed["reason"],
-        draft_id=draft.pk,
-    )
 
 
 def _say(request: HttpRequest, outcome: gate.Outcome) -> None:
@@ -267,7 +286,7 @@ def _why_page(
         "heading": words.heading(draft.operation, plural(draft.entity)),
         "button": words.button(draft.operation, seen.rows, seen.entity_rows, plural(draft.entity), seen.approvals),
         "request_key": request.POST.get("request_key") or str(uuid.uuid4()),
-        "steps": words.steps("why", draft.pk),
+        "steps": words.steps("why", draft.pk, operation=draft.operation),
         "look_url": reverse("admin:change-look", args=[draft.pk]),
     }
     return render(request, "console/new/why.html", context, status=status_of(error) if error else 200)

@@ -149,8 +149,14 @@ def _hint(field: Any, op: str) -> str:
 
 def heading(operation: str, plural: str) -> str:
     """The page's title, on all three steps."""
-    words = {"delete": _("Delete %(entity)s"), "purge": _("Remove %(entity)s for good")}
-    return words.get(operation, _("Restore %(entity)s")) % {"entity": plural}
+    texts = {
+        "delete": _("Delete %(entity)s"),
+        "restore": _("Restore %(entity)s"),
+        "purge": _("Remove %(entity)s for good"),
+        "update": _("Update %(entity)s"),
+        "import": _("Import %(entity)s"),
+    }
+    return texts.get(operation, operation.capitalize() + ": %(entity)s") % {"entity": plural}
 
 
 def button(operation: str, rows: int, entity_rows: int, plural: str, approvals: int) -> str:
@@ -163,7 +169,9 @@ def button(operation: str, rows: int, entity_rows: int, plural: str, approvals: 
         )
     if operation == "delete":
         return ngettext("Delete %(rows)s row now", "Delete %(rows)s rows now", rows) % facts
-    return ngettext("Restore %(rows)s row now", "Restore %(rows)s rows now", rows) % facts
+    if operation == "restore":
+        return ngettext("Restore %(rows)s row now", "Restore %(rows)s rows now", rows) % facts
+    return ngettext("Change %(rows)s row now", "Change %(rows)s rows now", rows) % facts
 
 
 def counted(rows: int | None, plural: str) -> Note:
@@ -191,13 +199,16 @@ class Step:
     url: str
 
 
-def steps(now: str, draft_id: int | None) -> tuple[Step, ...]:
-    """Choose, look, say why."""
+def steps(now: str, draft_id: int | None, *, operation: str = "") -> tuple[Step, ...]:
+    """Choose, look, say why; a file is sent instead of chosen."""
     names = {"choose": _("1 Choose"), "look": _("2 Look"), "why": _("3 Say why")}
+    if operation == "import":
+        names["choose"] = _("1 Send a file")
     order = list(names)
     found = []
     for index, name in enumerate(order):
         mark = "now" if name == now else "ok" if index < order.index(now) else ""
-        url = reverse(f"admin:change-{name}", args=[draft_id]) if mark == "ok" and draft_id is not None else ""
+        there = mark == "ok" and draft_id is not None and not (operation == "import" and name == "choose")
+        url = reverse(f"admin:change-{name}", args=[draft_id]) if there else ""
         found.append(Step(Stage(names[name], mark), url))
     return tuple(found)

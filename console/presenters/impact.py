@@ -72,6 +72,8 @@ def impact(parts: Sequence[Part], *, operation: str, done: bool = False) -> Impa
 def _title(operation: str, done: bool) -> str:
     if operation == "purge":
         return _("What was to be removed for good") if done else _("What will be removed for good")
+    if operation not in ("delete", "restore", "undo", "rollback"):
+        return _("What was to be changed") if done else _("What will be changed")
     if operation == "delete":
         return _("What was to be deleted") if done else _("What will be deleted")
     return _("What was to be brought back") if done else _("What will be brought back")
@@ -109,11 +111,13 @@ def _pill(kind: str) -> Pill:
         "recall": Pill(_("put back to an earlier version"), "acc"),
         "set": Pill(_("updated"), "acc"),
         "add": Pill(_("added"), "ok"),
+        "load": Pill(_("updated from the file"), "acc"),
+        "create": Pill(_("added from the file"), "ok"),
         "link": Pill(_("linked again"), "acc"),
         "remove": Pill(_("removed for good"), "bad"),
         "block": Pill(_("stops the change"), "bad"),
     }
-    return pills.get(kind, Pill(kind))
+    return pills.get(kind, Pill(kind, "acc"))
 
 
 def _conflicts(count: int) -> str:

@@ -14,6 +14,8 @@ from console.presenters.words import moment, number, span
 
 ACTIVE = ("running", "cancelling")
 
+BRINGING_BACK = ("restore", "undo", "rollback")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFacts:
@@ -101,6 +103,8 @@ def run_card(run: RunFacts) -> RunCard:
 
 def _title(run: RunFacts) -> str:
     deletes = run.operation == "delete"
+    if run.operation not in BRINGING_BACK and not deletes:
+        return _changing(run)
     rows = {"rows": number(run.total), "applied": number(run.applied)}
     if run.archives:
         return _undone(run.state) % rows
@@ -141,6 +145,19 @@ def _undone(state: str) -> str:
         "cancelling": _("Stopping, the batch in hand finishes"),
     }
     return words.get(state, _("Undoing %(rows)s rows"))
+
+
+def _changing(run: RunFacts) -> str:
+    """Rows that are neither deleted nor brought back."""
+    rows = {"rows": number(run.total), "applied": number(run.applied)}
+    texts = {
+        "done": _("%(applied)s rows changed and verified"),
+        "cancelled": _("Stopped: %(applied)s of %(rows)s rows are changed"),
+        "failed": _("Failed: %(applied)s of %(rows)s rows are changed"),
+        "paused": _("Paused: %(applied)s of %(rows)s rows are changed"),
+        "cancelling": _("Stopping, the batch in hand finishes"),
+    }
+    return texts.get(run.state, _("Changing %(rows)s rows")) % rows
 
 
 def _tone(run: RunFacts) -> str:

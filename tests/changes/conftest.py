@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from foundation.actor import Actor
 from foundation.context import acting
+from tests.applications import installed
 
 
 @pytest.fixture
@@ -22,3 +24,13 @@ def at_work(operator: Actor) -> Iterator[Actor]:
 def chunks_of_two(settings: Any) -> None:
     """Small enough that every run has several chunks."""
     settings.CUSTODY_CHUNK_ROWS = 2
+
+
+@pytest.fixture
+def odd(real_db: Any, operator: Actor) -> Iterator[Any]:
+    """The models of tests.testapp, their tables made by the owner; the operator at work."""
+    from tests.changes.odd_keys import with_tables
+
+    with installed("tests.testapp"), acting(operator):
+        yield with_tables(real_db)
+    connections.close_all()

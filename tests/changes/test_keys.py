@@ -3,51 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.apps import apps
-from django.db import connection, connections
 
-from audit import manifest, registry
 from changes.errors import BadValue
 from changes.models import FrozenRow, SkippedRow
 from changes.planning import preview
 from changes.selection import Selection
 from changes.states import State
 from foundation.actor import Actor
-from foundation.context import acting
-from tests.applications import installed
-from tests.databases import RealDatabase
 from tests.journey import ask, carry_out, checksum, undo, work
 
 TABLES = ("testapp_code", "testapp_label", "testapp_line")
-
-
-@pytest.fixture
-def odd(real_db: RealDatabase, operator: Actor) -> Iterator[Any]:
-    """The models of tests.testapp, their tables made by the owner; the operator at work."""
-    with installed("tests.testapp"), acting(operator):
-        yield _with_tables(real_db)
-    connections.close_all()
-
-
-def _with_tables(real_db: RealDatabase) -> SimpleNamespace:
-    models = [apps.get_model("testapp", name) for name in ("code", "label", "line")]
-    here = connections.settings["default"]
-    login = {key: here[key] for key in ("USER", "PASSWORD")}
-    connections.close_all()
-    here.update(USER="custody_owner", PASSWORD=real_db.servers.owner_password)
-    with connection.schema_editor() as editor:
-        for model in models:
-            editor.create_model(model)
-            editor.create_model(registry.history_of(model))
-    manifest.apply_after_migrate(apps.get_app_config("audit"), "default")
-    connections.close_all()
-    here.update(login)
-    return SimpleNamespace(**{model.__name__: model for model in models})
 
 
 def codes(odd: Any, *names: str, **columns: Any) -> list[Any]:
