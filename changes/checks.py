@@ -21,6 +21,6 @@ def coverage(app_configs: Any = None, databases: Sequence[str] | None = None, **
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT to_regclass('custody.write_bucket') IS NOT NULL")
             if cursor.fetchone()[0]:
-                names = ("hold_change", "coverage", "only_columns")
-                found += guard_checks.functions(cursor, SQL / "coverage_v1.sql", names)
+                found += guard_checks.functions(cursor, SQL / "coverage_v1.sql", ("coverage", "only_columns"))
+                found += guard_checks.functions(cursor, SQL / "guards_v6.sql", ("hold_change",))
     return found

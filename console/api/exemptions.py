@@ -17,9 +17,9 @@ from console.api import paging
 from console.api.base import ApiView
 from console.api.describing import operation, query
 from console.api.errors import BadParameter
+from console.api.exemption_shown import ExemptionShown
 from console.api.fields import read
 from console.api.requests import ExemptionRequest
-from console.api.serializers import ExemptionShown
 
 STATES = {
     "asked": Q(agreed_at__isnull=True, withdrawn_at__isnull=True, expires_at__gt=Now()),

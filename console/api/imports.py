@@ -25,7 +25,7 @@ from console.api.base import ApiView
 from console.api.changes import open_change
 from console.api.describing import operation, query
 from console.api.errors import BadParameter
-from console.api.serializers import ImportLineShown, ImportShown
+from console.api.import_shown import ImportLineShown, ImportShown
 
 FAULTS_SHOWN = 100
 FILE_ERRORS = (

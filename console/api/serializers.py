@@ -13,7 +13,7 @@ from audit.models import Event
 from changes import clock
 from changes.models import Change
 from changes.operations import REGISTRY
-from changes.states import Canary, Effect, Held, Operation, SkipReason, State, Verdict
+from changes.states import Canary, Effect, Held, Operation, SkipReason, State
 
 Shown = serializers.Serializer[Any]
 
@@ -200,58 +200,6 @@ class DriftShown(Shown):
     new_dependants = NewChildrenShown(many=True, help_text="Rows added since; while there are any it cannot start.")
 
 
-class FieldDiffShown(Shown):
-    field = serializers.CharField(source="name")
-    before = serializers.CharField(allow_null=True, help_text="What the row holds now.")
-    after = serializers.CharField(allow_null=True)
-    hidden = serializers.BooleanField(help_text="A sensitive field, whose values you may not see.")
-
-
-class LineProblemShown(Shown):
-    column = serializers.CharField()
-    value = serializers.CharField(allow_null=True)
-    message = serializers.CharField(help_text="What is wrong, and the way out.")
-
-
-class ImportLineShown(Shown):
-    line = serializers.IntegerField(help_text="Line of the file; the header is line 1.")
-    verdict = serializers.ChoiceField(Verdict.choices)
-    key = serializers.CharField(help_text="The row it is about; empty for a new one.")
-    reason = serializers.CharField(help_text="Why it is in conflict.")
-    detail = serializers.CharField()
-    fields_ = FieldDiffShown(many=True)
-    problems = LineProblemShown(many=True)
-
-    def get_fields(self) -> dict[str, Any]:
-        """`fields` is a name DRF keeps for itself."""
-        own = super().get_fields()
-        return {("fields" if name == "fields_" else name): field for name, field in own.items()}
-
-
-class ImportCountsShown(Shown):
-    new = serializers.IntegerField()
-    changed = serializers.IntegerField()
-    same = serializers.IntegerField()
-    conflict = serializers.IntegerField()
-    wrong = serializers.IntegerField()
-
-
-class ImportShown(Shown):
-    """A file that was sent: a draft until somebody asks for it under `changes/`."""
-
-    id = serializers.IntegerField()
-    entity = serializers.CharField()
-    state = serializers.ChoiceField(State.choices)
-    name = serializers.CharField()
-    separator = serializers.CharField(trim_whitespace=False)
-    columns = serializers.ListField(child=serializers.CharField())
-    match = serializers.ListField(child=serializers.CharField(), help_text="Fields that find a row; none: all new.")
-    counts = ImportCountsShown()
-    approvals = serializers.IntegerField(help_text="Other persons that must agree.")
-    wrong = ImportLineShown(many=True, help_text="The first hundred; `counts.wrong` counts all.")
-    links = serializers.DictField(child=serializers.CharField())
-
-
 class TicketShown(Shown):
     """A ticket in a list."""
 
@@ -273,31 +221,6 @@ class TicketShown(Shown):
 
     def get_approvals(self, ticket: Ticket) -> int:
         return sum(v.round == ticket.round and v.decision == Vote.Decision.APPROVE for v in ticket.votes.all())
-
-
-class ExemptionShown(Shown):
-    """An exemption of a login from the row limits of one table."""
-
-    id = serializers.IntegerField()
-    entity = serializers.CharField()
-    role = serializers.CharField(help_text="The database login.")
-    transaction_rows = serializers.IntegerField()
-    window_rows = serializers.IntegerField(help_text="Within ten minutes.")
-    reason = serializers.CharField()
-    state = serializers.SerializerMethodField()
-    expires_at = serializers.DateTimeField()
-    asked_at = serializers.DateTimeField()
-    asked_by = serializers.CharField(source="asked_name")
-    agreed_at = serializers.DateTimeField(allow_null=True)
-    agreed_by = serializers.CharField(source="agreed_name")
-    withdrawn_at = serializers.DateTimeField(allow_null=True)
-    withdrawn_by = serializers.CharField(source="withdrawn_name")
-
-    @extend_schema_field(serializers.ChoiceField(["asked", "in_force", "void"]))
-    def get_state(self, exemption: Any) -> str:
-        if exemption.withdrawn_at is not None or exemption.expires_at <= exemption.now:
-            return "void"
-        return "asked" if exemption.agreed_at is None else "in_force"
 
 
 class VoteShown(Shown):

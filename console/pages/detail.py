@@ -54,11 +54,7 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "title": f"{code} {change.title}",
         "code": code,
         "selection_text": _selection_text(change),
-        "terms": terms.terms_of(change),
-        "statement": terms.statement_of(change.options["source"]) if "source" in change.options else None,
         "change": change,
-        "words": REGISTRY[change.operation].in_words(change),
-        "lines_url": reverse("admin:change-lines", args=[change.pk]) if change.operation == Operation.IMPORT else "",
         "ticket": ticket,
         "pill": states.state_pill(change.state, ticket.state if ticket else None),
         "stages": states.stages(_standing(change, ticket)),
@@ -70,8 +66,7 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
             change.digest, drifted=drifted.rows if drifted else None, started=change.state in (*STARTED, State.REFUSED)
         ),
         "checks": checks.checks(change.preflight, label=plural),
-        "sample": _sample(request, change, parts),
-        "next_sample": str(1 + _seed(request)),
+        **_sampled(request, change, parts),
         "lines": _lines(change),
         "facts": facts_words.facts(
             change, ticket, entity=capital(plural(change.entity)), chunk=settings.CUSTODY_CHUNK_ROWS
@@ -82,8 +77,23 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "left": _left(change) if change.skipped else None,
         "others": _others(change),
         "storage": archives.of_change(change),
+        **_asked(change),
         **_buttons(change, actor),
         **steering.steering(change, ticket, drifted, actor),
+    }
+
+
+def _sampled(request: HttpRequest, change: Change, parts: list[ChangePart]) -> dict[str, Any]:
+    return {"sample": _sample(request, change, parts), "next_sample": str(1 + _seed(request))}
+
+
+def _asked(change: Change) -> dict[str, Any]:
+    """What was asked for besides the rows, in words."""
+    return {
+        "terms": terms.terms_of(change),
+        "statement": terms.statement_of(change.options["source"]) if "source" in change.options else None,
+        "words": REGISTRY[change.operation].in_words(change),
+        "lines_url": reverse("admin:change-lines", args=[change.pk]) if change.operation == Operation.IMPORT else "",
     }
 
 

@@ -81,7 +81,7 @@ def test_the_votes_before_stay_and_count_for_nothing(cleared: Change, operator: 
         assert list(Vote.objects.filter(ticket=ticket.pk).values_list("round", flat=True)) == [1]
         with pytest.raises(DatabaseError, match="not been approved by enough"), transaction.atomic():
             Ticket.objects.filter(pk=ticket.pk).update(state="approved")
-        with pytest.raises(DatabaseError, match="has not been approved by others"), transaction.atomic():
+        with pytest.raises(DatabaseError, match="has not been approved by enough others"), transaction.atomic():
             Change.objects.filter(pk=cleared.pk).update(state="cleared")
 
 

@@ -193,7 +193,7 @@ def adopting(connection: Connection, table: str) -> None:
     )
     connection.execute(adopted.history_table_v1(spec))
     for operation in capture.OPERATIONS:
-        connection.execute(adopted.function_v1(spec, operation, baseline=False))
+        connection.execute(adopted.function_v2(spec, operation, baseline=False))
         connection.execute(adopted.trigger_v1(spec.table, spec.table, operation))
 
 
