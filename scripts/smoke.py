@@ -258,7 +258,7 @@ def ask_for_undo(page: Page) -> None:
     page.wait_for_url(re.compile(r"/undo/$"))
     page.fill("#id_reason", "Restored: the import was right after all.")
     page.fill("#id_code", page.locator("label[for=id_code] b").inner_text())
-    page.locator("form[data-once] button.c-prim").last.click()
+    page.locator("form#undo button.c-prim").last.click()
     page.wait_for_url(re.compile(r"/(tickets|changes)/\d+/$"))
 
 
