@@ -12,6 +12,7 @@ from django.db import IntegrityError
 from approvals import rules, tickets, window
 from approvals.models import Ticket
 from audit import registry
+from audit.snapshots import state
 from changes import clock, execution, retrying, submission, undoing
 from changes.errors import NothingDiffers, RetryExists
 from changes.event_freezing import parse_source
@@ -111,12 +112,18 @@ def rollback_to_snapshot(snapshot_id: int, *, actor: Actor, reason: str, **more:
     Keywords: options (`changes.operations.rollback.read_options`), title, request_key.
     Raises SnapshotNotFound, NotInSnapshot, BeforeRecording, ConflictsFound.
     """
-    options = {**more.pop("options", {}), "snapshot": snapshot_id}
-    held = rollback.read_options(registry.entities()[0], options)["entities"]
-    entity = held[0]
+    entity, options = rollback.of_snapshot(snapshot_id, more.pop("options", {}))
+    title = more.pop("title", "") or f"Roll back to {state.get(snapshot_id).name}"[:200]
     try:
         return request(
-            actor, entity=entity, operation=Operation.ROLLBACK, selection=None, reason=reason, options=options, **more
+            actor,
+            entity=entity,
+            operation=Operation.ROLLBACK,
+            selection=None,
+            reason=reason,
+            options=options,
+            title=title,
+            **more,
         )
     except NothingDiffers:
         return None

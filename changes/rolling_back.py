@@ -38,8 +38,10 @@ class RollbackFreezer(UndoFreezer):
         self.settle()
 
     def _table(self, entity: type[SoftDeleted], state: State) -> None:
-        columns = partial.narrowed(self.only, entity, self._differing(entity, state))
-        if columns:
+        differing = self._differing(entity, state)
+        if differing:
+            self.offer(entity, differing)
+        if columns := partial.narrowed(self.only, entity, differing):
             part = self.add_part(entity, Effect.RECALL, columns)
             undisputed = revert.undisputed(table_of(entity), columns, conflicts.rule(self.change, SkipReason.CHANGED))
             kind = f"{_lives('b')} AND {_lives('a')} AND {differ(entity, columns, 'a', 'b')}"
@@ -50,6 +52,8 @@ class RollbackFreezer(UndoFreezer):
         self._insert(removed, state, f"{_lives('b')} AND NOT ({_lives('a')})", "true")
         fresh = self.add_part(entity, Effect.DELETE, delete_columns(entity))
         self._insert(fresh, state, f"NOT ({_lives('b')}) AND {_lives('a')} AND NOT a.is_deleted", "NOT o.is_deleted")
+        if removed.rows or fresh.rows:
+            self.offer(entity, ())
 
     def _moved(self, table: Table, state: State) -> str:
         """Rows touched since the state: w with the versions b (then) and a (now)."""

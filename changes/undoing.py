@@ -1,4 +1,4 @@
-"""What an undo would do, before anybody asks for it."""
+"""What an undo or a rollback would do, before anybody asks for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audit.models import Event
 from changes.errors import EventNotFound
 from changes.event_freezing import AROUND, LIMIT
 from changes.models import Change, SkippedRow
-from changes.operations import REGISTRY
+from changes.operations import REGISTRY, rollback
 from changes.plan import Plan
 from changes.planning import freeze_rows
 from changes.states import Operation, State
@@ -101,8 +101,24 @@ def preview_undo_of_events(entity: str, *, actor: Actor, options: Mapping[str, A
     return _preview(actor, None, entity, options, size)
 
 
+def preview_rollback(
+    snapshot_id: int, *, actor: Actor, options: Mapping[str, Any] | None = None, size: int = 20
+) -> UndoPreview:
+    """The same for tables that go back to a snapshot. No rows: nothing differs.
+
+    Raises SnapshotNotFound, NotInSnapshot, BeforeRecording, BaselineOpen, ConflictsFound, an Invalid option.
+    """
+    entity, asked = rollback.of_snapshot(snapshot_id, options or {})
+    return _preview(actor, None, entity, asked, size, Operation.ROLLBACK)
+
+
 def _preview(
-    actor: Actor, change_id: int | None, entity: str | None, options: Mapping[str, Any] | None, size: int
+    actor: Actor,
+    change_id: int | None,
+    entity: str | None,
+    options: Mapping[str, Any] | None,
+    size: int,
+    operation: Operation = Operation.UNDO,
 ) -> UndoPreview:
     found: list[UndoPreview] = []
     try:
@@ -111,12 +127,12 @@ def _preview(
             label = original.entity if original is not None else str(entity)
             change = Change.objects.create(
                 tenant_id=actor.tenant,
-                operation=Operation.UNDO,
+                operation=operation,
                 entity=label,
                 state=State.DRAFT,
                 requester_name=actor.name,
                 undo_of=original,
-                options=REGISTRY[Operation.UNDO].read_options(registry.entity(label), options or {}),
+                options=REGISTRY[operation].read_options(registry.entity(label), options or {}),
             )
             found.append(_counted(change, freeze_rows(change, None, frozenset()), size))
             raise _TakeBack

@@ -75,6 +75,7 @@ class Servers:
             "CUSTODY_THROTTLE_LOCK_WAIT": "0",
             "CUSTODY_THROTTLE_WAL": "0",
             "CUSTODY_THROTTLE_MAINTENANCE": "0",
+            "CUSTODY_THROTTLE_API": "0",
         }
 
     def ensure_template(self) -> None:

@@ -60,6 +60,12 @@ def read_options(entity: type[SoftDeleted], asked: Mapping[str, Any]) -> dict[st
     return options
 
 
+def of_snapshot(number: int, asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The table a rollback to a snapshot goes by, and its options. Raises what `read_options` does."""
+    options = read_options(registry.entities()[0], {**asked, "snapshot": number})
+    return options["entities"][0], options
+
+
 def _of_snapshot(asked: Mapping[str, Any]) -> dict[str, Any]:
     number = asked["snapshot"]
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 2**63:
@@ -102,7 +108,9 @@ def _labels(asked: Any, default: list[str]) -> list[str]:
 
 def snapshot_of(change: Change) -> Snapshot | None:
     """The snapshot a rollback goes back to, if it still exists."""
-    return Snapshot.objects.filter(pk=change.options.get("snapshot")).first()
+    if change.operation != Operation.ROLLBACK or "snapshot" not in change.options:
+        return None
+    return Snapshot.objects.filter(pk=change.options["snapshot"]).first()
 
 
 KIND = OperationKind(

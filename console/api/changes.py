@@ -25,7 +25,7 @@ from changes.states import UNFINISHED, Operation, State
 from console.api import paging
 from console.api.base import ApiView, integer
 from console.api.describing import IDEMPOTENCY, operation, query
-from console.api.errors import BadParameter, InvalidFields
+from console.api.errors import BadParameter, InvalidFields, OwnAddress
 from console.api.fields import read
 from console.api.requests import ASKABLE, ChangeRequest, PreviewRequest
 from console.api.serializers import ChangeShown, ChangeWhole, PreviewShown
@@ -46,6 +46,11 @@ SELECTION_ERRORS = (
     engine.SayIncluding,
     engine.UniqueForSeveral,
 )
+# Operations that need no selection, but a change or a snapshot.
+ELSEWHERE = {
+    Operation.UNDO.value: "POST /api/v1/changes/{id}/undo/, /api/v1/events/undo/",
+    Operation.ROLLBACK.value: "POST /api/v1/snapshots/{id}/rollback/",
+}
 FILTERS = (
     query("state", "Only changes in this state.", enum=State.values),
     query("entity", "Only changes of this entity (`app.model`)."),
@@ -273,6 +278,8 @@ def flag(request: Request, name: str) -> bool:
 
 
 def _refuse_unaskable(operation: str) -> None:
+    if operation in ELSEWHERE:
+        raise OwnAddress(field="operation", value=operation, way=ELSEWHERE[operation])
     if operation not in ASKABLE:
         raise engine.UnknownOperation(field="operation", value=operation[:40], known=", ".join(ASKABLE))
 

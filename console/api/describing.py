@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
@@ -54,16 +54,20 @@ def operation(
     gives: Any,
     status: int | tuple[int, ...] = 200,
     takes: Any = None,
+    also: Mapping[int, Any] | None = None,
     errors: Errors = (),
     parameters: Iterable[OpenApiParameter] = (),
     paged: bool = False,
     login: bool = True,
     tag: str = "",
 ) -> Callable[[Any], Any]:
-    """Describe one method of a view. `errors` are those of its verb; the general ones are added."""
+    """Describe one method of a view. `errors` are those of its verb; the general ones are added.
+
+    `also`: what it gives under other statuses.
+    """
     statuses = (status,) if isinstance(status, int) else status
     shown = _page_of(name, gives) if paged else gives
-    responses: dict[Any, Any] = dict.fromkeys(statuses, shown)
+    responses: dict[Any, Any] = dict.fromkeys(statuses, shown) | dict(also or {})
     responses |= _problems(errors, body=takes is not None, paged=paged, login=login)
     return extend_schema(
         operation_id=name,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from changes.errors import UnknownOperation
 from foundation.errors import Conflict, CustodyError, Denied, Invalid, NotFound
+
+
+class OwnAddress(UnknownOperation):
+    """“%(value)s” is asked for at an address of its own: %(way)s."""
 
 
 class MalformedJson(Invalid):

@@ -92,7 +92,7 @@ class RetryRequest(ReasonRequest):
     )
 
 
-UNDO_OPTIONS = {
+UNDO_OPTIONS: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
@@ -129,6 +129,34 @@ class UndoPreviewRequest(Body):
 
 class UndoRequest(UndoPreviewRequest):
     reason = Text(required=False, default="", max_length=4000, help_text="Why, in at least 10 characters.")
+
+
+ROLLBACK_OPTIONS = {
+    **UNDO_OPTIONS,
+    "properties": {
+        "entities": {
+            "type": "array",
+            "description": "Tables that go back (`app.model`); without it every table of the snapshot.",
+            "items": {"type": "string"},
+            "minItems": 1,
+        },
+        **UNDO_OPTIONS["properties"],
+    },
+}
+
+
+@extend_schema_field(ROLLBACK_OPTIONS)
+class RollbackOptions(Options):
+    """Which tables, rules for conflicts, and which part."""
+
+
+class RollbackPreviewRequest(Body):
+    options = RollbackOptions(required=False, default=dict)
+
+
+class RollbackRequest(RollbackPreviewRequest):
+    reason = Text(required=False, default="", max_length=4000, help_text="Why, in at least 10 characters.")
+    title = Text(required=False, default="", max_length=200)
 
 
 class EventsUndoPreviewRequest(UndoPreviewRequest):

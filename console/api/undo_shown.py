@@ -48,6 +48,10 @@ class UndoConflictShown(Shown):
     detail = serializers.CharField()
 
 
+class NoChangeShown(Shown):
+    change = serializers.CharField(allow_null=True, help_text="null: everything is as it was then.")
+
+
 class UndoPreviewShown(Shown):
     rows = serializers.IntegerField()
     approvals = serializers.IntegerField(help_text="Other persons that would have to agree.")

@@ -18,7 +18,7 @@ from audit import registry
 from audit.models import Event
 from changes import drift, execution, sampling
 from changes.models import Change, ChangePart, SkippedRow
-from changes.operations import REGISTRY
+from changes.operations import REGISTRY, rollback
 from changes.progress import progress
 from changes.selection import Selection
 from changes.states import UNFINISHED, Effect, Operation, State
@@ -262,12 +262,14 @@ def _left(change: Change) -> dict[str, Any]:
 
 
 def _others(change: Change) -> list[tuple[str, str, str]]:
-    """Changes this one undoes or tries again, is undone or tried again by: (words, code, address)."""
+    """What this one undoes, tries again or goes back to, is undone or tried again by: (words, code, address)."""
     found = []
     if change.retry_of_id:
         first = inbox.changes().filter(pk=change.retry_of_id).first()
         if first is not None:
             found.append((_("This tries again"), inbox.code(first), inbox.url(first)))
+    if (snapshot := rollback.snapshot_of(change)) is not None:
+        found.append((_("Goes back to the snapshot"), snapshot.name, reverse("admin:snapshot", args=[snapshot.pk])))
     if change.undo_of_id:
         original = inbox.changes().filter(pk=change.undo_of_id).first()
         if original is not None:

@@ -108,6 +108,7 @@ def snapshot(request: HttpRequest, snapshot_id: int) -> HttpResponse:
         if one.change_id and allowed(actor, "change.browse")
         else "",
         "may_take": allowed(actor, "snapshot.take"),
+        "may_roll_back": allowed(actor, "change.rollback"),
         "kept_until": f"{one.kept_until:%Y-%m-%d}" if one.kept_until else "",
         "tomorrow": _tomorrow(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from django.core.cache import cache
 
@@ -18,6 +18,17 @@ from foundation.errors import Invalid
 KEEP_SECONDS, SAMPLE = 300, 5
 
 
+class Previewed(Protocol):
+    """What can be looked at by the form; `sign` tells it from anything else."""
+
+    @property
+    def sign(self) -> list[Any]: ...
+
+    def preview(self, actor: Actor, options: Mapping[str, Any]) -> UndoPreview:
+        """Count it for real."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What is to be undone: a change, or (`source`) statements on `entity` and others."""
@@ -25,6 +36,10 @@ class Subject:
     entity: str
     change_id: int | None = None
     source: Mapping[str, Any] | None = None
+
+    @property
+    def sign(self) -> list[Any]:
+        return [self.change_id, self.source, self.entity]
 
     def options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options as the engine takes them."""
@@ -59,7 +74,7 @@ class Look:
         return mark_of(self.options)
 
 
-def look(actor: Actor, subject: Subject, asked: Asked, *, fresh: bool) -> Look:
+def look(actor: Actor, subject: Previewed, asked: Asked, *, fresh: bool) -> Look:
     """Look at what the form asks for. Raises a Conflict when it cannot be undone at all."""
     whole = _kept(actor, subject, {}, fresh=fresh)
     options: dict[str, Any] = {}
@@ -91,9 +106,9 @@ def _known(rules: dict[str, str]) -> dict[str, str]:
     return {name: rule for name, rule in rules.items() if rule in conflicts.RULES[name]}
 
 
-def _kept(actor: Actor, subject: Subject, options: dict[str, Any], *, fresh: bool) -> UndoPreview:
+def _kept(actor: Actor, subject: Previewed, options: dict[str, Any], *, fresh: bool) -> UndoPreview:
     """A plan counted less than five minutes ago is good enough while somebody fills in the form."""
-    what = mark_of([actor.tenant, subject.change_id, subject.source, subject.entity, options])
+    what = mark_of([actor.tenant, *subject.sign, options])
     kept: UndoPreview | None = None if fresh else cache.get(f"undo:{what}")
     if kept is None:
         kept = subject.preview(actor, options)

@@ -47,13 +47,8 @@ def line(*, act: str, who: str, at: datetime, facts: Mapping[str, Any] | None = 
 
 
 def _words(act: str, facts: Mapping[str, Any]) -> Words:
-    if act == "change.cancelled":
-        ended = "applied" in facts
-        return (
-            Words("", "stop", _("stopped the change"), True)
-            if ended
-            else Words("person", "stop", _("asked to stop after the batch in hand"))
-        )
+    if act == "change.cancelled" and "applied" in facts:
+        return Words("", "stop", _("stopped the change"), True)
     if act == "change.cleared":
         by_threshold = facts.get("by") == "threshold"
         text = (
@@ -73,6 +68,7 @@ def _words(act: str, facts: Mapping[str, Any]) -> Words:
         "ticket.expired": Words("", "time", _("closed the ticket: nobody had decided in time"), True),
         "change.started": Words("person", "play", _("started the change")),
         "change.paused": Words("person", "pause", _("paused the change after the batch in hand")),
+        "change.cancelled": Words("person", "stop", _("asked to stop after the batch in hand")),
         "change.resumed": Words("person", "play", _("let the change go on")),
         "change.held": Words("", "pause", _("paused the change by itself"), True),
         "change.reopened": Words("", "play", _("let the change go on: its window is open"), True),
@@ -82,6 +78,7 @@ def _words(act: str, facts: Mapping[str, Any]) -> Words:
         "change.taking_back": Words("bad", "undo", _("takes the rows of the trial back"), True),
         "ticket.reopened": Words("", "ticket", _("sent it back to voting: too many rows have changed"), True),
         "change.done": Words("ok", "ok", _("finished and verified the change"), True),
+        "ROLLED_BACK": Words("ok", "undo", _("brought the tables back to that state"), True),
         "change.failed": Words("bad", "bad", _("could not go on"), True),
         "change.discarded": Words("", "x", _("called the change off")),
     }

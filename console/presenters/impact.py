@@ -74,6 +74,8 @@ def _title(operation: str, done: bool) -> str:
         return _("What was to be removed for good") if done else _("What will be removed for good")
     if operation not in ("delete", "restore", "undo", "rollback"):
         return _("What was to be changed") if done else _("What will be changed")
+    if operation == "rollback":
+        return _("What was to go back") if done else _("What goes back")
     if operation == "delete":
         return _("What was to be deleted") if done else _("What will be deleted")
     return _("What was to be brought back") if done else _("What will be brought back")
@@ -85,7 +87,7 @@ def _row(part: Part, operation: str, *, first: bool, most: int) -> Row:
         table=part.table,
         kind=(kind := _kind(part, operation, first=first)),
         depth=min(part.depth, 4),
-        pill=_pill(kind),
+        pill=_pill(kind, operation),
         rows=number(part.rows),
         bar=bar(part.rows, most),
         note=_conflicts(part.conflicts),
@@ -101,7 +103,9 @@ def _kind(part: Part, operation: str, *, first: bool) -> str:
     return "selected" if first and part.depth == 0 else "delete"
 
 
-def _pill(kind: str) -> Pill:
+def _pill(kind: str, operation: str) -> Pill:
+    if operation == "rollback" and kind in ("archive", "add"):
+        return Pill(_("added since, archived"), "warn") if kind == "archive" else Pill(_("added again"), "ok")
     pills = {
         "selected": Pill(_("selected"), "dark"),
         "delete": Pill(_("deleted too")),

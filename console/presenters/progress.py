@@ -106,6 +106,8 @@ def _title(run: RunFacts) -> str:
     if run.operation not in BRINGING_BACK and not deletes:
         return _changing(run)
     rows = {"rows": number(run.total), "applied": number(run.applied)}
+    if run.operation == "rollback":
+        return _rolled_back(run.state) % rows
     if run.archives:
         return _undone(run.state) % rows
     if run.state == "done":
@@ -145,6 +147,18 @@ def _undone(state: str) -> str:
         "cancelling": _("Stopping, the batch in hand finishes"),
     }
     return words.get(state, _("Undoing %(rows)s rows"))
+
+
+def _rolled_back(state: str) -> str:
+    """What a rollback says: rows are put back, added again, archived."""
+    words = {
+        "done": _("%(applied)s rows rolled back and verified"),
+        "cancelled": _("Stopped: %(applied)s of %(rows)s rows are rolled back"),
+        "failed": _("Failed: %(applied)s of %(rows)s rows are rolled back"),
+        "paused": _("Paused: %(applied)s of %(rows)s rows are rolled back"),
+        "cancelling": _("Stopping, the batch in hand finishes"),
+    }
+    return words.get(state, _("Rolling back %(rows)s rows"))
 
 
 def _changing(run: RunFacts) -> str:

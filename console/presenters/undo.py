@@ -1,4 +1,4 @@
-"""What an undo would bring back, what stands against it, and what the rules make of that, in words. Pure."""
+"""What an undo or a rollback would bring back, what stands against it, and what the rules make of that, in words. Pure."""
 
 from __future__ import annotations
 
@@ -76,25 +76,32 @@ def undo_words(
     label: Label,
     table: Label,
     url: Callable[[str, object], str | None],
+    operation: str = "undo",
 ) -> UndoWords:
     """Put two previews into words: the conflicts that are there, and what would come back by the rules."""
     parts = [
         Part(name=label(p.entity), table=table(p.entity), effect=p.effect, depth=0, rows=p.rows, conflicts=p.conflicts)
         for p in by_rule.parts
     ]
-    classes = [_class(name, found, by_rule, rules, known[name], label, url) for name in known]
+    classes = [_class(name, found, by_rule, rules, known[name], label, url, operation) for name in known]
     return UndoWords(
         rows=number(by_rule.rows),
-        button=ngettext("Undo %(rows)s row", "Undo %(rows)s rows", by_rule.rows) % {"rows": number(by_rule.rows)},
+        button=_button(by_rule.rows, operation),
         approval=_approval(approvals, rules),
         conflicts=_conflicts(found.conflicts),
         classes=tuple(one for one in classes if one.there),
         others=tuple(one for one in classes if not one.there),
         lost=tuple(f"{capital(label(entity))}: {column}" for entity, column in found.lost),
-        impact=impact(parts, operation="undo"),
+        impact=impact(parts, operation=operation),
         stop=_stop(stopping),
         nothing=not by_rule.rows,
     )
+
+
+def _button(rows: int, operation: str) -> str:
+    if operation == "rollback":
+        return ngettext("Roll back %(rows)s row", "Roll back %(rows)s rows", rows) % {"rows": number(rows)}
+    return ngettext("Undo %(rows)s row", "Undo %(rows)s rows", rows) % {"rows": number(rows)}
 
 
 def _class(
@@ -105,6 +112,7 @@ def _class(
     known: Sequence[str],
     label: Label,
     url: Callable[[str, object], str | None],
+    operation: str,
 ) -> ConflictClass:
     tallies = [tally for tally in found.tallies if tally.reason == name]
     count = len(found.lost) if name == "column_gone" else sum(tally.rows for tally in tallies)
@@ -122,7 +130,7 @@ def _class(
         rows=rows,
         rest=_("and %(count)s more") % {"count": number(count - len(rows))} if count > len(rows) > 0 else "",
         options=tuple(RuleOption(rule, rule_word(rule), rule_hint(rule), rule == chosen) for rule in known),
-        outcome="" if name == "column_gone" else _outcome(chosen, count, left),
+        outcome="" if name == "column_gone" else _outcome(chosen, count, left, operation),
         there=bool(count),
     )
 
@@ -185,7 +193,7 @@ def rule_hint(rule: str) -> str:
     return words.get(rule, "")
 
 
-def _outcome(rule: str, count: int, left: int) -> str:
+def _outcome(rule: str, count: int, left: int, operation: str) -> str:
     """What becomes of the rows of one class."""
     facts = {"count": number(count), "left": number(left), "back": number(max(0, count - left))}
     if not count:
@@ -207,6 +215,8 @@ def _outcome(rule: str, count: int, left: int) -> str:
             )
             % facts
         )
+    if rule == "abort" and operation == "rollback":
+        return _("Nothing goes back while these rows are in conflict.")
     if rule == "abort":
         return _("Nothing is undone while these rows are in conflict.")
     return ngettext("%(count)s row stays as it is.", "%(count)s rows stay as they are.", count) % facts

@@ -11,7 +11,7 @@ from approvals import gate
 from audit.models import Event
 from audit.snapshots.errors import NotInSnapshot, SnapshotNotFound
 from audit.snapshots.taking import take
-from changes import lanes
+from changes import applying
 from changes.errors import BadOption, NothingDiffers
 from changes.models import Change, SkippedRow
 from changes.states import State
@@ -122,21 +122,22 @@ def test_an_error_in_the_middle_takes_everything_back(
         slipped = checksum(*SHOP)
         outcome = gate.rollback_to_snapshot(number, actor=engineer, reason=REASON)
     assert outcome is not None
-    real, chunks = lanes._apply, []
+    real, chunks = applying.apply, []
 
-    def third_fails(*chunk: Any) -> None:
+    def third_fails(*chunk: Any) -> Any:
         chunks.append(chunk)
-        real(*chunk)
+        counts = real(*chunk)
         if len(chunks) == 3:
             raise DatabaseError("the disk is full")
+        return counts
 
-    monkeypatch.setattr(lanes, "_apply", third_fails)
+    monkeypatch.setattr(applying, "apply", third_fails)
     failed = work(outcome.change)
     assert (failed.state, failed.applied) == (State.FAILED, 0)
     assert "disk is full" in failed.error
     with acting(engineer):
         assert checksum(*SHOP) == slipped
-    monkeypatch.setattr(lanes, "_apply", real)
+    monkeypatch.setattr(applying, "apply", real)
     from changes import execution
 
     with acting(engineer):
