@@ -153,6 +153,9 @@ def reason_word(reason: str) -> str:
         "key_reused": _("its key is in use again"),
         "dependants": _("other rows hang on it"),
         "column_gone": _("the column is no longer there"),
+        "deleted": _("it is in the recycle bin"),
+        "recreated": _("deleted and added again since it was frozen"),
+        "taken_back": _("changed as a trial and taken back"),
         "error": _("refused by the database"),
     }
     return words.get(reason, reason)
