@@ -11,13 +11,13 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from audit import registry
-from changes.effects.base import EffectKind
 from changes.errors import TooMuchDrift
 from changes.freezing import MANY, parent_join
 from changes.models import Change, ChangePart
 from changes.operations import effect_of
 from changes.plan import PartPlan
 from changes.relations import Rule, dependants
+from changes.reverting import Reverter
 from changes.states import Effect, Operation
 from changes.tables import Table, table_of
 
@@ -71,18 +71,13 @@ def measure(change: Change, *, ahead: bool = False) -> Drift:
     counts: Counter[str] = Counter()
     sample: list[Moved] = []
     for part in change.parts.all():
-        if not _is_there(effect_of(change, part)):
+        if not effect_of(change, part).there:
             continue  # rows that are still to come
         found = _counts(change, part, ahead)
         counts += found
         if found.total():
             sample += [Moved(part.entity, *one) for one in _sample(change, part, ahead)]
     return Drift(counts["changed"], counts["gone"], counts["recreated"], tuple(sample[:SAMPLE]))
-
-
-def _is_there(effect: EffectKind) -> bool:
-    """The rows of the part exist before it runs: it locks them, or removes them."""
-    return effect.locked or effect.archived
 
 
 def limit(change: Change) -> int:
@@ -156,6 +151,8 @@ def _sample(change: Change, part: ChangePart, ahead: bool) -> list[tuple[int, st
 
 def new_dependants(change: Change) -> list[NewChildren]:
     """Live children of frozen parents that are not frozen themselves, where they ought to go along."""
+    if change.operation in (Operation.UNDO, Operation.ROLLBACK):
+        return [NewChildren(child._meta.label_lower, rows) for child, rows in Reverter(change).new_dependants()]
     if change.operation != Operation.DELETE:
         return []
     also = frozenset(change.options.get("cascade_also", ()))

@@ -84,7 +84,8 @@ class EventFreezer(UndoFreezer):
         """The versions each row went through: z the first one written, a the last one."""
         keys = ", ".join(f"h.{quote(column)}" for column, _ in table.key)
         return (
-            f"(SELECT min(h.history_id) AS first_id, max(h.history_id) AS last_id FROM {table.history} h "
+            "(SELECT min(h.history_id) AS first_id, max(h.history_id) AS last_id, count(*) AS versions "
+            f"FROM {table.history} h "
             f"WHERE h.event_id = ANY(%(events)s) AND {table.tenant('h')} GROUP BY {keys}) w "
             f"JOIN {table.history} z ON z.history_id = w.first_id JOIN {table.history} a ON a.history_id = w.last_id"
         )
@@ -95,6 +96,14 @@ class EventFreezer(UndoFreezer):
         return (
             f"{kind} LATERAL (SELECT h.* FROM {table.history} h WHERE {own} AND {table.tenant('h')} "
             "AND h.history_id < w.first_id ORDER BY h.history_id DESC LIMIT 1) b ON true"
+        )
+
+    def _unbroken(self, table: Table) -> str:
+        """Nobody else wrote the row between the first and the last of these writes: the fold would take that back too."""
+        own = " AND ".join(f"h.{quote(column)} = a.{quote(column)}" for column, _ in table.key)
+        return (
+            f"w.versions = (SELECT count(*) FROM {table.history} h WHERE {own} AND {table.tenant('h')} "
+            "AND h.history_id BETWEEN w.first_id AND w.last_id)"
         )
 
     def _touched(self, entity: type[SoftDeleted]) -> tuple[str, ...]:
@@ -116,6 +125,8 @@ class EventFreezer(UndoFreezer):
         chosen = conflicts.rule(self.change, SkipReason.CHANGED)
         first = "CASE WHEN w.first_id < w.last_id THEN w.first_id END"
         undisputed = revert.undisputed(table, part.columns, chosen)
+        if chosen != conflicts.FORCE:
+            undisputed += f" AND {self._unbroken(table)}"
         kind = "z.history_type <> '+' AND a.history_type <> '-'"
         touched = differ(part.entity, [c for c in part.columns if c not in quiet_columns(part.entity)], "a", "b")
         self._insert(part, f"{self._earlier(table)} {_row(table)}", kind, undisputed, touched, "o.xmin", first)
@@ -124,12 +135,12 @@ class EventFreezer(UndoFreezer):
         table = table_of(part.entity)
         before = "CASE WHEN z.history_type = '-' THEN w.first_id ELSE b.history_id END"
         kind = "z.history_type <> '+' AND a.history_type = '-'"
-        self._insert(part, self._earlier(table, "LEFT JOIN"), kind, "true", "true", "'0'::xid", before)
+        self._insert(part, self._earlier(table, "LEFT JOIN"), kind, self._unbroken(table), "true", "'0'::xid", before)
 
     def _inserted(self, part: PartPlan) -> None:
         table = table_of(part.entity)
         steady = [c for c in recorded_columns(table) if c not in quiet_columns(part.entity)]
-        unchanged = f"NOT o.is_deleted AND {same(part.entity, steady, 'o', 'a')}"
+        unchanged = f"NOT o.is_deleted AND {same(part.entity, steady, 'o', 'a')} AND {self._unbroken(table)}"
         kind = "z.history_type = '+' AND a.history_type <> '-'"
         self._insert(part, _row(table), kind, unchanged, "true", "o.xmin", "NULL::bigint")
 

@@ -18,7 +18,6 @@ from audit.names import quote
 from changes.relations import governed_parents
 from changes.states import SkipReason
 from changes.tables import Table, table_of
-from changes.versions import held
 
 # column -> SQL of the value it will hold
 Value = Callable[[str], str]
@@ -51,11 +50,6 @@ def uniques(model: type[SoftDeleted]) -> tuple[Unique, ...]:
     return tuple(found)
 
 
-def coming(model: type[SoftDeleted], columns: tuple[str, ...]) -> Value:
-    """The value a column will hold: the version's where it comes back, the row's own elsewhere."""
-    return lambda column: held(model, "b" if column in columns else "o", column)
-
-
 def relevant(model: type[SoftDeleted], columns: tuple[str, ...]) -> tuple[Unique, ...]:
     """Unique rules that bringing these columns back could break."""
     alive = "is_deleted" in columns
@@ -78,28 +72,33 @@ def parents(model: type[SoftDeleted], columns: tuple[str, ...]) -> tuple[Any, ..
 
 
 def parent_gone(table: Table, field: Any, value: Value, *, back: str = "false", missing: bool = False) -> str:
-    """The parent is deleted, or with `missing` not there at all, and does not come `back` (a condition on it, q)."""
+    """The parent is deleted and does not come `back` (a condition on it, q), while the row will be alive; or, with
+    `missing`, it is not there at all, which an archived row cannot do with either.
+    """
     parent = table_of(field.remote_field.model)
-    link = value(str(field.column))
+    link, archived = value(str(field.column)), value("is_deleted")
     q = f"FROM {parent.name} q WHERE {parent.tenant('q')} AND q.{quote(str(field.target_field.column))} = {link}"
-    gate = f"NOT {value('is_deleted')} AND "
     if missing:
-        return f"({gate}{link} IS NOT NULL AND (SELECT 1 {q} AND (NOT q.is_deleted OR {back}) LIMIT 1) IS NULL)"
-    return f"({gate}(SELECT q.is_deleted {q} AND NOT ({back}) LIMIT 1) IS TRUE)"
+        fits = f"({archived} OR NOT q.is_deleted OR {back})"
+        return f"({link} IS NOT NULL AND (SELECT 1 {q} AND {fits} LIMIT 1) IS NULL)"
+    return f"(NOT {archived} AND (SELECT q.is_deleted {q} AND NOT ({back}) LIMIT 1) IS TRUE)"
 
 
 def obstacles(
-    table: Table, columns: tuple[str, ...], value: Value, *, missing: bool = False
+    table: Table, columns: tuple[str, ...], value: Value, *, missing: bool = False, adds: bool = False
 ) -> list[tuple[SkipReason, str]]:
-    """Everything that can stand against a row, looked at once more when its chunk runs."""
+    """Everything that can stand against a row, looked at once more when its chunk runs.
+
+    `missing`: links come back, perhaps to rows that are no longer there. `adds`: the rows themselves are not there yet.
+    """
     found = [(SkipReason.UNIQUE, taken(table, unique, value)) for unique in relevant(table.model, columns)]
     for field in parents(table.model, columns):
         back = "false"
         if table_of(field.remote_field.model) is table:
-            if missing:
+            if adds:
                 continue  # added together; links are set when every row is there, and the foreign key sees to the rest
             back = _still_to_come(table)
-        found.append((SkipReason.PARENT, parent_gone(table, field, value, back=back, missing=missing)))
+        found.append((SkipReason.PARENT, parent_gone(table, field, value, back=back, missing=missing or adds)))
     return found
 
 

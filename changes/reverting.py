@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from audit import registry
 from audit.entity import SoftDeleted
 from audit.names import quote
 from changes import conflicts
@@ -16,8 +17,8 @@ from changes.freezing import MANY, Freezer
 from changes.models import Change
 from changes.obstacles import Value, parent_gone, parents, relevant, taken
 from changes.plan import PartPlan, Plan
-from changes.relations import dependants
-from changes.states import Effect, SkipReason
+from changes.relations import Dependant, dependants
+from changes.states import Effect, Operation, SkipReason
 from changes.tables import Table, table_of
 from changes.versions import recorded_columns
 
@@ -74,17 +75,17 @@ class Reverter(Freezer):
         value, gate = self._value(part), self._gate(part)
         for unique in relevant(part.entity, part.columns):
             self.take_out(part, SkipReason.UNIQUE, gate + taken(table, unique, value), unique.name)
-            if part.effect is Effect.ADD or unique.live_only:
+            if unique.live_only and (part.effect is Effect.ADD or self._flips(part)):
                 self.take_out(part, SkipReason.UNIQUE, gate + self._twins(part, table, unique.columns), unique.name)
 
     def _twins(self, part: PartPlan, table: Table, columns: tuple[str, ...]) -> str:
-        """Two frozen rows that would come back with the same value: the later one wins."""
+        """Two frozen rows that would both come alive with the same value: the later one wins."""
         if part.effect is Effect.ADD:
             twin = f"FROM changes_frozenrow x JOIN {table.history} t ON t.history_id = x.before_id"
-            match, order = "true", "x.before_id > r.before_id"
+            match, order = "NOT b.is_deleted AND NOT t.is_deleted", "x.before_id > r.before_id"
         else:
             twin, match = f"FROM {table.name} t JOIN changes_frozenrow x ON {table.match('t', 'x')}", table.tenant("t")
-            order = "x.after_id > r.after_id"
+            match, order = f"{match} AND t.is_deleted", "x.after_id > r.after_id"
         value = self._value(part)
         kept = table.kept if part.effect is Effect.ADD else str
         same = " AND ".join(f"t.{quote(kept(column))} = {value(column)}" for column in columns)
@@ -94,34 +95,96 @@ class Reverter(Freezer):
         )
 
     def hung_on(self, part: PartPlan) -> None:
-        """Rows that would be archived, and on which live rows hang that do not go along."""
-        for dependant in dependants(part.entity):
-            child = table_of(dependant.child)
-            going = self.part_of(dependant.child, Effect.DELETE)
-            stays = "true" if going is None else self._not_frozen(going, child, row="c")
-            hangs = (
-                f"EXISTS (SELECT FROM {child.name} c WHERE {child.tenant('c')} AND NOT c.is_deleted "
-                f"AND c.{dependant.column()} = o.{dependant.target_column()} AND {stays})"
-            )
-            self.take_out(part, SkipReason.DEPENDANTS, hangs, dependant.name)
+        """Rows that would be archived, and on which live rows hang that do not go along, or to another row."""
+        if not self.archives(part):
+            return
+        below = dependants(part.entity)
+        while any([self._hung_on(part, dependant) for dependant in below]):  # noqa: C419  each of them, every time
+            if all(dependant.child is not part.entity for dependant in below):
+                return
+            # What hangs on a row that stays keeps the next one above it.
+
+    def _hung_on(self, part: PartPlan, dependant: Dependant) -> int:
+        goes, hanging = self.hanging(part, dependant)
+        return self.take_out(part, SkipReason.DEPENDANTS, f"{goes} AND EXISTS (SELECT {hanging})", dependant.name)
+
+    def archives(self, part: PartPlan) -> bool:
+        """Whether rows of the part may go to the recycle bin. The undo of a delete only brings back."""
+        if part.effect is Effect.DELETE:
+            return True
+        undone = self.change.undo_of
+        only_back = self.change.operation == Operation.RESTORE or (undone and undone.operation == Operation.DELETE)
+        return part.effect in (Effect.REVERT, Effect.RECALL) and "is_deleted" in part.columns and not only_back
+
+    def hanging(self, part: PartPlan, dependant: Dependant) -> tuple[str, str]:
+        """A condition on the row o, that it goes, and FROM … WHERE of the live rows c that hang on it and stay."""
+        child, link = table_of(dependant.child), str(dependant.field.column)
+        stays = [child.tenant("c"), "NOT c.is_deleted", f"c.{dependant.column()} = o.{dependant.target_column()}"]
+        for other in self.parts:
+            if other.entity is not dependant.child or not other.rows:
+                continue
+            if other.effect is Effect.DELETE:
+                stays.append(self._not_frozen(other, child, row="c"))
+            elif other.effect in (Effect.REVERT, Effect.RECALL) and {"is_deleted", link} & set(other.columns):
+                value = self._value(other)
+                leaves = f"({value('is_deleted')} OR {value(link)} IS DISTINCT FROM c.{quote(link)})"
+                stays.append(f"NOT {self._holds(other, 'c', leaves)}")
+        goes = "NOT o.is_deleted" + ("" if part.effect is Effect.DELETE else f" AND {self._value(part)('is_deleted')}")
+        return goes, f"FROM {child.name} c WHERE {' AND '.join(stays)}"
+
+    def new_dependants(self) -> list[tuple[type[SoftDeleted], int]]:
+        """Of a change that was frozen before: live rows that hang on those it archives, per table."""
+        self.parts = [
+            PartPlan(p.part, registry.entity(p.entity), Effect(p.effect), tuple(p.columns), rows=p.rows)
+            for p in self.change.parts.order_by("part")
+        ]
+        found = []
+        for part in [part for part in self.parts if part.rows and self.archives(part)]:
+            for dependant in dependants(part.entity):
+                goes, hanging = self.hanging(part, dependant)
+                rows = self.rows(
+                    f"SELECT coalesce(sum((SELECT count(*) {hanging})), 0) FROM changes_frozenrow r {self.versions(part)} "
+                    f"WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = {part.number} AND {goes}"
+                )
+                found += [(dependant.child, int(rows[0][0]))] if rows[0][0] else []
+        return found
+
+    def _holds(self, part: PartPlan, row: str, condition: str) -> str:
+        """The row of the alias is frozen in the part, and the condition on its o, a and b holds."""
+        own = " AND ".join(f"o.{quote(column)} = {row}.{quote(column)}" for column, _ in table_of(part.entity).key)
+        return (
+            f"EXISTS (SELECT FROM changes_frozenrow r {self.versions(part)} WHERE r.tenant_id = %(tenant)s "
+            f"AND r.change_id = %(change)s AND r.part = {part.number} AND {own} AND {condition})"
+        )
 
     def parents_gone(self) -> None:
-        """Rows whose parent is deleted, or not there, and does not come back with them."""
-        for part in self.parts:
-            if not part.rows or part.effect in (Effect.DELETE, Effect.LINK):
+        """Rows whose parent is deleted, or not there, and does not come back with them; and so on downwards."""
+        while any([self._orphans(part) for part in self.parts if part.rows]):  # noqa: C419  each of them, every time
+            pass
+
+    def _orphans(self, part: PartPlan) -> int:
+        if part.effect in (Effect.DELETE, Effect.LINK):
+            return 0
+        table, adds, taken_out = table_of(part.entity), part.effect is Effect.ADD, 0
+        missing = adds or not revert.simple(part.columns)
+        for field in parents(part.entity, part.columns):
+            parent = table_of(field.remote_field.model)
+            back = self._coming_back(field.remote_field.model)
+            if not back and not missing and not self._any_deleted(parent):
                 continue
-            table, adds = table_of(part.entity), part.effect is Effect.ADD
-            for field in parents(part.entity, part.columns):
-                parent = table_of(field.remote_field.model)
-                back = self._coming_back(field.remote_field.model)
-                if not back and not adds and not self._any_deleted(parent):
-                    continue
-                comes = " OR ".join(f"NOT {self._not_frozen(one, parent, row='q')}" for one in back) or "false"
-                gone = parent_gone(table, field, self._value(part), back=f"({comes})", missing=adds)
-                for one in back:
-                    if adds and one.effect is Effect.ADD:
-                        gone = f"({gone} AND NOT {self._is_added(part, field, one)})"
-                self.take_out(part, SkipReason.PARENT, self._gate(part) + gone, field.name)
+            comes = " OR ".join(self._comes_back(one, parent) for one in back) or "false"
+            gone = parent_gone(table, field, self._value(part), back=f"({comes})", missing=missing)
+            for one in back:
+                if adds and one.effect is Effect.ADD:
+                    gone = f"({gone} AND NOT {self._is_added(part, field, one)})"
+            taken_out += self.take_out(part, SkipReason.PARENT, self._gate(part) + gone, field.name)
+        return taken_out
+
+    def _comes_back(self, part: PartPlan, parent: Table) -> str:
+        """A condition on a deleted parent q: the part makes it live again."""
+        if part.effect is Effect.ADD or self._flips(part):
+            return f"NOT {self._not_frozen(part, parent, row='q')}"
+        return self._holds(part, "q", f"NOT {self._value(part)('is_deleted')}")
 
     def _is_added(self, part: PartPlan, field: Any, back: PartPlan) -> str:
         """The missing parent is one of the rows this change adds."""
@@ -151,11 +214,16 @@ class Reverter(Freezer):
 
     def _value(self, part: PartPlan) -> Value:
         table = table_of(part.entity)
-        return add.value_of(table) if part.effect is Effect.ADD else revert.value_of(table, part.columns)
+        if part.effect is Effect.ADD:
+            return add.value_of(table)
+        return revert.value_of(table, part.columns, conflicts.rule(self.change, SkipReason.CHANGED))
+
+    def _flips(self, part: PartPlan) -> bool:
+        return revert.flips(part.columns, conflicts.rule(self.change, SkipReason.CHANGED))
 
     def _gate(self, part: PartPlan) -> str:
         """Nothing stands against a row that is alive and only goes: reverting it deletes it again."""
-        return "o.is_deleted AND " if part.effect is not Effect.ADD and revert.simple(part.columns) else ""
+        return "o.is_deleted AND " if part.effect is not Effect.ADD and self._flips(part) else ""
 
     def versions(self, part: PartPlan) -> str:
         """Joins of the aliases o, a and b to the frozen row r, as far as the part's conditions need them."""
@@ -163,12 +231,12 @@ class Reverter(Freezer):
         if part.effect is Effect.ADD:
             return f"JOIN {table.history} b ON b.history_id = r.before_id AND {table.tenant('b')}"
         row = f"JOIN {table.name} o ON {table.match()} AND {table.tenant()}"
-        if part.effect in (Effect.DELETE, Effect.REMOVE) or revert.simple(part.columns):
+        if part.effect in (Effect.DELETE, Effect.REMOVE) or self._flips(part):
             return row
         return f"{row} {revert.versions(self.change, table, part.effect)}"
 
-    def take_out(self, part: PartPlan, reason: SkipReason, where: str, detail: str = "") -> None:
-        """Remove the frozen rows for which `where` holds, and list them with their reason."""
+    def take_out(self, part: PartPlan, reason: SkipReason, where: str, detail: str = "") -> int:
+        """Remove the frozen rows for which `where` holds, and list them with their reason; return how many."""
         taken_out = self.execute(
             f"WITH gone AS (DELETE FROM changes_frozenrow g USING (SELECT r.position FROM changes_frozenrow r "
             f"{self.versions(part)} WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s "
@@ -180,3 +248,4 @@ class Reverter(Freezer):
         )
         part.rows -= taken_out
         part.conflicts += taken_out
+        return taken_out

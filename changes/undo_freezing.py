@@ -42,11 +42,11 @@ class UndoFreezer(Reverter):
     def settle(self) -> None:
         """What can be said only when every part is frozen: links, parents, dependants, order."""
         self.parts = [part for part in self.parts if part.rows or part.conflicts]
-        self.link_added()
         self.parents_gone()
+        self.link_added()
         self.order_steps()
-        for part in sorted(self.parts, key=lambda p: p.step or 0):
-            if part.effect is Effect.DELETE and part.rows:
+        for part in sorted(self.parts, key=lambda p: self._rank(p.entity), reverse=True):
+            if part.rows:
                 self.hung_on(part)
 
     def _part(self, original: Change, done: ChangePart) -> None:
@@ -211,14 +211,16 @@ class UndoFreezer(Reverter):
 
     def order_steps(self) -> None:
         """Rows that become alive, parents first; then the values and links of living rows; then those archived, children first."""
-        ranks = {entity: _rank(entity, {p.entity for p in self.parts}) for entity in {p.entity for p in self.parts}}
-        deepest = max(ranks.values(), default=0)
+        deepest = max((self._rank(part.entity) for part in self.parts), default=0)
         for part in self.parts:
-            rank = ranks[part.entity]
+            rank = self._rank(part.entity)
             if part.effect is Effect.DELETE:
                 part.step = 2 * deepest + 2 - rank
             else:
                 part.step = rank if part.effect is Effect.ADD or "is_deleted" in part.columns else deepest + 1
+
+    def _rank(self, entity: Any) -> int:
+        return _rank(entity, {part.entity for part in self.parts})
 
 
 def _rank(entity: Any, among: set[Any], seen: frozenset[Any] = frozenset()) -> int:

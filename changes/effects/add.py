@@ -31,7 +31,7 @@ def chunk_sql(change: Change, table: Table, part: ChangePart, bounds: str) -> st
 
 def skip_sql(change: Change, table: Table, part: ChangePart) -> str:
     """The key is in use again, or a value or a parent stands in the way."""
-    found = obstacles(table, tuple(part.columns), value_of(table), missing=True)
+    found = obstacles(table, tuple(part.columns), value_of(table), adds=True)
     cases = " ".join(f"WHEN {stands} THEN '{reason}'" for reason, stands in found)
     return (
         f"(SELECT CASE WHEN {key_reused(table)} THEN '{SkipReason.REUSED}' {cases} ELSE '{SkipReason.CHANGED}' END "
@@ -61,8 +61,8 @@ def value_of(table: Table) -> Value:
 
 
 def _possible(table: Table, columns: tuple[str, ...]) -> str:
-    found = " OR ".join(stands for _, stands in obstacles(table, columns, value_of(table), missing=True))
+    found = " OR ".join(stands for _, stands in obstacles(table, columns, value_of(table), adds=True))
     return f" AND NOT ({found})" if found else ""
 
 
-KIND = EffectKind(chunk_sql=chunk_sql, skip_sql=skip_sql, locked=False)
+KIND = EffectKind(there=False, chunk_sql=chunk_sql, skip_sql=skip_sql, locked=False)

@@ -54,6 +54,7 @@ class EffectKind:
     by_range   which parts' statement may walk both sides by range
     values     parameters of the statement besides tenant, change, part, lo and hi
     content    a digest over what its rows get, where neither options nor frozen rows hold it
+    there      whether the rows exist before the change runs, so that one that is missing has gone since
     locked     whether the rows are there already and are locked in key order first
     archived   whether every row must lie in cold storage before the first one is touched
     """
@@ -63,5 +64,6 @@ class EffectKind:
     by_range: ByRange = never
     values: Values = nothing
     content: Content | None = None
+    there: bool = True
     locked: bool = True
     archived: bool = False

@@ -98,4 +98,6 @@ def _is_numbered(layout: Layout, field: Any) -> bool:
     return field in layout.entity._meta.pk_fields and writable.is_serial(field)
 
 
-KIND = EffectKind(chunk_sql=chunk_sql, skip_sql=skip_sql, values=values, locked=False, content=load.content)
+KIND = EffectKind(
+    there=False, chunk_sql=chunk_sql, skip_sql=skip_sql, values=values, locked=False, content=load.content
+)

@@ -21,4 +21,4 @@ def chunk_sql(change: Change, table: Table, part: ChangePart, bounds: str) -> st
     )
 
 
-KIND = EffectKind(chunk_sql=chunk_sql)
+KIND = EffectKind(there=False, chunk_sql=chunk_sql)

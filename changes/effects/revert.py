@@ -14,7 +14,7 @@ from audit.names import quote
 from changes import conflicts
 from changes.effects.base import FROZEN, EffectKind
 from changes.models import Change, ChangePart
-from changes.obstacles import Value, coming, obstacles
+from changes.obstacles import Value, obstacles
 from changes.states import Effect, Operation, SkipReason
 from changes.tables import Table
 from changes.versions import SOFT_DELETE, Field3, fields3, restored, same
@@ -48,7 +48,7 @@ def chunk_sql(change: Change, table: Table, part: ChangePart, bounds: str) -> st
     return (
         f"UPDATE {table.name} o SET {sets} FROM changes_frozenrow r {versions(change, table, part.effect)} "
         f"WHERE {FROZEN} AND {table.match()} AND {table.tenant()} "
-        f"AND {bounds} AND {undisputed(table, columns, chosen)}{_still_possible(table, columns)}"
+        f"AND {bounds} AND {undisputed(table, columns, chosen)}{_still_possible(table, columns, chosen)}"
     )
 
 
@@ -56,7 +56,7 @@ def skip_sql(change: Change, table: Table, part: ChangePart) -> str:
     """Gone, changed since, or with a value or a parent in its way."""
     columns = tuple(part.columns)
     chosen = conflicts.rule(change, SkipReason.CHANGED)
-    found = obstacles(table, columns, value_of(table, columns))
+    found = _obstacles(table, columns, chosen)
     cases = " ".join(f"WHEN {stands} THEN '{reason}'" for reason, stands in found)
     return (
         "coalesce((SELECT CASE "
@@ -101,16 +101,26 @@ def _comes_back(field: Field3, chosen: str) -> str:
     return field.touched if overwrite else f"{field.touched} AND NOT {field.moved}"
 
 
-def value_of(table: Table, columns: tuple[str, ...]) -> Value:
-    """The value a column will hold. A soft delete flips: what is deleted now becomes alive, without looking at b."""
-    if not simple(columns):
-        return coming(table.model, columns)
-    return lambda column: "(NOT o.is_deleted)" if column == "is_deleted" else f"o.{quote(column)}"
+def flips(columns: tuple[str, ...], chosen: str) -> bool:
+    """What is deleted now becomes alive, and the reverse: known without looking at b."""
+    return simple(columns) and chosen != conflicts.FORCE
 
 
-def _still_possible(table: Table, columns: tuple[str, ...]) -> str:
+def value_of(table: Table, columns: tuple[str, ...], chosen: str) -> Value:
+    """The value a column will hold under the rule for rows changed since."""
+    if flips(columns, chosen):
+        return lambda column: "(NOT o.is_deleted)" if column == "is_deleted" else f"o.{quote(column)}"
+    will = assignments(table, columns, chosen)
+    return lambda column: f"({will[column]})" if column in will else f"o.{quote(column)}"
+
+
+def _obstacles(table: Table, columns: tuple[str, ...], chosen: str) -> list[tuple[SkipReason, str]]:
+    return obstacles(table, columns, value_of(table, columns, chosen), missing=not simple(columns))
+
+
+def _still_possible(table: Table, columns: tuple[str, ...], chosen: str) -> str:
     """What the freeze found possible must still be: values free, parents alive."""
-    found = " OR ".join(stands for _, stands in obstacles(table, columns, value_of(table, columns)))
+    found = " OR ".join(stands for _, stands in _obstacles(table, columns, chosen))
     return f" AND NOT ({found})" if found else ""
 
 
