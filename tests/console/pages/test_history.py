@@ -6,7 +6,7 @@ import pytest
 
 from shop.models import Customer
 from tests.console.pages.scenes import ask, run, work
-from tests.personas import customer, order
+from tests.personas import customer, order, tag
 
 
 def page(client, one, query=""):
@@ -83,9 +83,9 @@ def test_a_row_that_is_gone_keeps_its_history(real_db, operator, as_):
 
 def test_long_histories_go_on_by_key(operator, as_):
     with work(operator):
-        one = order()
+        one = tag()
         for n in range(60):
-            type(one).objects.filter(pk=one.pk).update(note=f"note {n}")
+            type(one).objects.filter(pk=one.pk).update(source=f"source {n}")
     client = as_(operator)
     first = page(client, one)
     assert len(first.context["versions"]) == 50
