@@ -92,7 +92,7 @@ class NothingChosen(Invalid):
 class NotWritable(Invalid):
     """%(name)s cannot be set. %(hint)s"""
 
-    code = "not_writable"
+    code = "cannot_be_set"
 
 
 class SayIncluding(Invalid):

@@ -9,6 +9,8 @@ from foundation.errors import Conflict, CustodyError, Denied, Invalid, NotFound
 class OwnAddress(UnknownOperation):
     """“%(value)s” is asked for at an address of its own: %(way)s."""
 
+    code = "own_address"
+
 
 class MalformedJson(Invalid):
     """The body is not JSON: %(problem)s."""

@@ -224,7 +224,7 @@ def why(request: HttpRequest, change_id: int) -> HttpResponse:
         return _why_page(request, draft, {"title": draft.title, "reason": draft.reason})
     typed = {name: request.POST.get(name, "") for name in ("title", "reason", *running.FIELDS)}
     if request.POST.get("do") == "save":
-        drafts.say(actor, draft.pk, **typed)
+        drafts.say(actor, draft.pk, title=typed["title"], reason=typed["reason"])
         messages.success(request, _("Saved as a draft. You find it under Tickets, Mine."))
         return redirect("admin:change-why", change_id=draft.pk)
     try:

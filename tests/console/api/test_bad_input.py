@@ -99,7 +99,7 @@ def test_unknown_entity_operation_relation_and_missing_reason(client):
     assert_problem(delete_orders(client, keys, entity="shop.nope"), 404, "unknown_entity", "entity")
     assert_problem(delete_orders(client, keys, entity="auth.user"), 404, "unknown_entity", "entity")
     assert_problem(delete_orders(client, keys, operation="drop"), 400, "unknown_operation", "operation")
-    assert_problem(delete_orders(client, keys, operation="undo"), 400, "unknown_operation", "operation")
+    assert_problem(delete_orders(client, keys, operation="undo"), 400, "own_address", "operation")
     assert_problem(delete_orders(client, keys, cascade_also=["shop.x.y"]), 400, "invalid_fields", "cascade_also")
     assert_problem(delete_orders(client, keys, reason=""), 400, "reason_missing", "reason")
     assert_problem(delete_orders(client, keys, reason="   short   "), 400, "reason_missing", "reason")

@@ -178,5 +178,5 @@ def test_a_reason_is_needed(past, engineer, client_of):
 
 def test_the_list_of_changes_says_where_a_rollback_is_asked_for(past, engineer, client_of):
     body = {"entity": "shop.order", "operation": "rollback", "selection": {"keys": [1]}, "reason": REASON}
-    answer = assert_problem(client_of(engineer).post("/api/v1/changes/", body), 400, "unknown_operation", "operation")
+    answer = assert_problem(client_of(engineer).post("/api/v1/changes/", body), 400, "own_address", "operation")
     assert "/snapshots/{id}/rollback/" in answer["detail"]

@@ -52,7 +52,7 @@ def test_the_preview_takes_the_same_options(client: Any) -> None:
         ([], "bad_option", "options"),
         ({"set": {}}, "nothing_to_set", "options.set"),
         ({"set": {"state": "eaten"}}, "bad_value", "options.set.state"),
-        ({"set": {"id": 3}}, "not_writable", "options.set.id"),
+        ({"set": {"id": 3}}, "cannot_be_set", "options.set.id"),
         ({"set": {"colour": 3}}, "unknown_field", "options.set.colour"),
         ({"set": {"note": "x"}, "force": True}, "bad_option", "options.force"),
         ({"set": {"note": {"deep": [1]}}}, "bad_value", "options.set.note"),
