@@ -1,7 +1,8 @@
 """SQL of the last guard inside a capture function: weigh what the statement touched, or see that a running change covers it.
 
 Read by `audit.capture` and `audit.adoption.capture`, whose variables it uses (adoption's begin with `v_`). The
-transition tables are `before` and `changed`; the rules themselves are the functions of `audit/sql/guard_v1.sql`.
+transition tables are `before` and `changed`; the rules themselves are the functions of `audit/sql/guard_v1.sql` and
+`guard_v2.sql`.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def _locked_rows(change: Change, part: ChangePart, lo: int, hi: int, rows: int, 
 def _changed(change: Change, table: Table, settings: str, sql: str, values: dict[str, Any]) -> int:
     """Rows the statement changed. Raises CaptureMismatch when the database recorded another number."""
     with connection.cursor() as cursor:
-        # The guard looks at the rows of this chunk only (`changes/sql/coverage_v1.sql`).
+        # The guard looks at the rows of this chunk only (`changes/sql/coverage_v2.sql`).
         cursor.execute(f"{settings}; SET LOCAL custody.chunk = '{values['part']}:{values['lo']}:{values['hi']}'")
         cursor.execute(sql, values)
         applied: int = cursor.rowcount

@@ -21,6 +21,7 @@ def coverage(app_configs: Any = None, databases: Sequence[str] | None = None, **
         with connections[alias].cursor() as cursor:
             cursor.execute("SELECT to_regclass('custody.write_bucket') IS NOT NULL")
             if cursor.fetchone()[0]:
-                found += guard_checks.functions(cursor, SQL / "coverage_v1.sql", ("coverage", "only_columns"))
+                found += guard_checks.functions(cursor, SQL / "coverage_v1.sql", ("only_columns",))
+                found += guard_checks.functions(cursor, SQL / "coverage_v2.sql", ("coverage",))
                 found += guard_checks.functions(cursor, SQL / "guards_v6.sql", ("hold_change",))
     return found

@@ -53,6 +53,15 @@ BY_UPDATE = {
     "another_time_zone_each_time": LOOP.format(
         rows=11, body="PERFORM set_config('TimeZone', 'X' || (r.id % 12)::text || ':30', true); " + ONE
     ),
+    "another_person_in_a_function_of_the_statement": "CREATE FUNCTION pg_temp.write(n bigint) RETURNS text LANGUAGE plpgsql "
+    "AS $$ BEGIN PERFORM set_config('custody.context', json_build_object('tenant', 1, 'person', n)::text, true); "
+    "UPDATE shop_order SET note = 'x' WHERE id = n; RETURN 'x'; END $$; UPDATE shop_order SET note = (SELECT "
+    f"max(pg_temp.write(id)) FROM (SELECT id FROM shop_order ORDER BY id LIMIT {LIMIT}) q) "
+    "WHERE id = (SELECT max(id) FROM shop_order)",
+    "another_person_in_each_part_of_a_statement": "CREATE FUNCTION pg_temp.write(n bigint) RETURNS bigint LANGUAGE plpgsql "
+    "AS $$ BEGIN PERFORM set_config('custody.context', json_build_object('tenant', 1, 'person', n)::text, true); "
+    "UPDATE shop_order SET note = 'x' WHERE id = n; RETURN n; END $$; "
+    f"SELECT pg_temp.write(id) FROM {FIRST} q",
     "settings_reset_each_time": LOOP.format(
         rows=11,
         body="PERFORM set_config('custody.mass_write', '', true), set_config('custody.chunk', '', true); " + ONE,
