@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from bench import tables
-from bench.measuring import Figure, at_most, take_turns
+from bench.measuring import Figure, at_most, reported, take_turns
 from bench.stage import Stage
 
 # One row in ten is touched between the states: nine tenths of them get another note, the rest are deleted.
@@ -52,14 +52,8 @@ def compare_10m(stage: Stage, rows: int, rounds: int) -> Figure:
     state = _scene(stage, rows, copied=False)
     sides = take_turns({"our comparison": lambda: _ours(state, rows)}, rounds=rounds)
     seconds = sorted(sides["our comparison"])[rounds // 2]
-    return Figure(
-        key="compare_10m_s_per_million",
-        value=seconds / (rows / 1_000_000),
-        goal="reported",
-        met=True,
-        sides=sides,
-        note=f"{rows:,} rows, one in {TOUCHED} touched",
-    )
+    per_million = seconds / (rows / 1_000_000)
+    return reported("compare_10m_s_per_million", per_million, sides, f"{rows:,} rows, one in {TOUCHED} touched")
 
 
 def _scene(stage: Stage, rows: int, *, copied: bool) -> Any:

@@ -8,28 +8,39 @@ import time
 from typing import Any
 
 from bench import tables
-from bench.measuring import Figure
+from bench.measuring import Figure, paired
 from bench.stage import Stage
 
 ROWS = 200_000
 CHUNK = 10_000
-UPDATES = 1_500
+BLOCK, PAIRS, CHUNK_PAIRS = 50, 60, 30
 CONTEXT = {"user": 1, "person": 1, "name": "Olivia Park", "tenant": 1, "channel": "page", "reason": "bench"}
 SINGLE, CHUNKED = "one row", f"{CHUNK:,} rows"
+WITH, WITHOUT = "with guard", "without"
 
 
-def guard_overhead(stage: Stage) -> Figure:
-    """The larger of both ratios. The guard is taken out of the trigger function and put back, in turns."""
+def guard_overhead(stage: Stage, most: int, effort: float = 1.0) -> Figure:
+    """The larger of both ratios. The guard is taken out of the trigger function and put back, block by block; each
+    ratio is the median over neighbouring blocks, so that a load that comes and goes meets both alike.
+
+    `most` bounds the rows of the table, `effort` (at most 1) the number of blocks."""
+    rows = min(ROWS, most)
+    chunk = min(CHUNK, rows // 2)
     with stage.owner() as owner:
-        tables.load(owner, "peers_full", ROWS, baseline=True)
+        tables.load(owner, "peers_full", rows, baseline=True)
+        tables.forget_changes(owner)
         functions = _functions()
-        with stage.application() as app:
-            sides = _single_rows(owner, app, functions)
-            change = _running_change(owner)
-            sides |= _chunks(owner, app, functions, change, stage)
-        owner.execute(functions["with guard"])
+        try:
+            with stage.application() as app:
+                sides = _single_rows(owner, app, functions, rows, max(2, int(PAIRS * effort)))
+                change = _running_change(owner, rows)
+                turns = _turns(max(2, int(CHUNK_PAIRS * effort)))
+                starts = [number * chunk % (rows - rows % chunk) for number in range(len(turns))]
+                sides |= _chunks(owner, app, functions, list(zip(turns, starts, strict=True)), chunk, change, stage)
+        finally:
+            owner.execute(functions[WITH])
     ratios = {
-        name: statistics.median(sides[f"{name}, with guard"]) / statistics.median(sides[f"{name}, without"])
+        name: statistics.median(paired(sides[f"{name}, {WITH}"], sides[f"{name}, {WITHOUT}"]))
         for name in (SINGLE, CHUNKED)
     }
     print("    " + ", ".join(f"{name}: {ratio:.3f}" for name, ratio in ratios.items()), flush=True)
@@ -55,25 +66,32 @@ def _functions() -> dict[str, str]:
     assert fragment in whole
     bare = whole.replace(fragment, "  IF NOT EXISTS (SELECT FROM changed) THEN RETURN NULL; END IF;\n")
     bare = bare.replace("custody.mass_write()", "NULL")
-    return {"with guard": whole, "without": bare}
+    return {WITH: whole, WITHOUT: bare}
 
 
-def _single_rows(owner: Any, app: Any, functions: dict[str, str]) -> dict[str, tuple[float, ...]]:
-    """Blocks of fifty updates in turn, so that the disk's mood meets both alike; each the median of its block."""
+def _single_rows(
+    owner: Any, app: Any, functions: dict[str, str], rows: int, pairs: int
+) -> dict[str, tuple[float, ...]]:
+    """The median of each block of updates; the first ones after a change of the function plan it anew."""
     taken: dict[str, list[float]] = {name: [] for name in functions}
-    for block in range(UPDATES // 50 * 2):
-        name = list(functions)[(block + block // 2) % 2]
+    owner.execute("UPDATE audit_governedtable SET window_rows = 1000000 WHERE table_name = 'public.peers_full'")
+    for block, name in enumerate(_turns(pairs)):
         owner.execute(functions[name])
-        owner.execute("UPDATE audit_governedtable SET window_rows = 1000000 WHERE table_name = 'public.peers_full'")
-        for number in range(55):
-            key = 1 + ((block * 55 + number) * 7919) % ROWS
+        times = []
+        for number in range(BLOCK + 5):
+            key = 1 + ((block * BLOCK + number) * 7919) % rows
             began = time.perf_counter()
             with app.transaction():
                 _as_person(app, CONTEXT)
                 app.execute(f"UPDATE peers_full SET note = 'changed {block}' WHERE tenant_id = 1 AND id = {key}")
-            if number >= 5 and block >= 2:
-                taken[name].append((time.perf_counter() - began) * 1000)
+            times.append((time.perf_counter() - began) * 1000)
+        taken[name].append(statistics.median(times[5:]))
     return {f"{SINGLE}, {name}": tuple(values) for name, values in taken.items()}
+
+
+def _turns(pairs: int) -> list[str]:
+    """With, without, without, with, and so on."""
+    return [name for n in range(pairs) for name in ((WITH, WITHOUT) if n % 2 == 0 else (WITHOUT, WITH))]
 
 
 def _as_person(app: Any, context: dict[str, Any]) -> None:
@@ -82,7 +100,7 @@ def _as_person(app: Any, context: dict[str, Any]) -> None:
     )
 
 
-def _running_change(owner: Any) -> int:
+def _running_change(owner: Any, rows: int) -> int:
     """A running change that froze every row of the table, as the engine would have left it."""
     owner.execute("SET custody.tenant = '1'")
     change = owner.execute(
@@ -94,7 +112,7 @@ def _running_change(owner: Any) -> int:
     owner.execute(
         "INSERT INTO changes_changepart (tenant_id, change_id, part, depth, step, entity, effect, via, columns, rows, "
         "conflicts) VALUES (1, %s, 0, 0, 0, 'peers.full', 'delete', '', "
-        "'[\"is_deleted\", \"deleted_at\", \"retention_policy\", \"status\"]', %s, 0)", [change, ROWS],
+        "'[\"is_deleted\", \"deleted_at\", \"retention_policy\", \"status\"]', %s, 0)", [change, rows],
     )  # fmt: skip
     owner.execute(
         "INSERT INTO changes_frozenrow (tenant_id, change_id, part, position, token) "
@@ -108,28 +126,28 @@ def _running_change(owner: Any) -> int:
     return int(change)
 
 
-def _chunks(owner: Any, app: Any, functions: dict[str, str], change: int, stage: Stage) -> dict[str, tuple[float, ...]]:
+def _chunks(
+    owner: Any, app: Any, functions: dict[str, str], turns: list[tuple[str, int]], chunk: int, change: int, stage: Stage
+) -> dict[str, tuple[float, ...]]:
     """The engine's chunk: its UPDATE over frozen rows, by range."""
     sets = "is_deleted = true, deleted_at = now(), status = 'archived', retention_policy = 'standard'"
     taken: dict[str, list[float]] = {name: [] for name in functions}
-    for block in range(4 * ROWS // CHUNK // 2):
-        name = list(functions)[(block + block // 2) % 2]
+    for block, (name, lo) in enumerate(turns):
         owner.execute(functions[name])
-        lo = (block * CHUNK) % ROWS
-        stage.checkpoint() if block % 8 == 0 else None
+        if block % 8 == 0:
+            stage.checkpoint()
         began = time.perf_counter()
         with app.transaction():
             _as_person(app, CONTEXT | {"change": change})
             app.execute(
                 "SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = on; "
-                f"SET LOCAL custody.chunk = '0:{lo}:{lo + CHUNK}'"
+                f"SET LOCAL custody.chunk = '0:{lo}:{lo + chunk}'"
             )
             touched = app.execute(
                 f"UPDATE peers_full o SET {sets} FROM changes_frozenrow r WHERE r.tenant_id = 1 AND r.change_id = {change} "
-                f"AND r.part = 0 AND r.position > {lo} AND r.position <= {lo + CHUNK} AND o.id = r.position "
-                f"AND o.tenant_id = 1 AND o.id > {lo} AND o.id <= {lo + CHUNK}"
+                f"AND r.part = 0 AND r.position > {lo} AND r.position <= {lo + chunk} AND o.id = r.position "
+                f"AND o.tenant_id = 1 AND o.id > {lo} AND o.id <= {lo + chunk}"
             ).rowcount
-        if block >= 2:
-            taken[name].append((time.perf_counter() - began) * 1000)
-        assert touched == CHUNK, touched
+        taken[name].append((time.perf_counter() - began) * 1000)
+        assert touched == chunk, touched
     return {f"{CHUNKED}, {name}": tuple(values) for name, values in taken.items()}

@@ -13,7 +13,7 @@ ROWS = 20_000
 UPDATES = 600
 
 
-def single_row_overhead(stage: Stage) -> Figure:
+def single_row_overhead(stage: Stage, most: int) -> Figure:
     """Update by update in turn, so that the disk's mood meets both alike."""
     from django.db import transaction
 
@@ -21,9 +21,10 @@ def single_row_overhead(stage: Stage) -> Figure:
     from foundation.actor import Actor
     from foundation.context import acting
 
+    rows = min(ROWS, most)
     with stage.owner() as owner:
         for table in ("peers_full", "peers_bare"):
-            tables.load(owner, table, ROWS, baseline=table == "peers_full")
+            tables.load(owner, table, rows, baseline=table == "peers_full")
     actor = Actor(kind="user", name="Olivia Park", user_id=1, person_id=1, tenant_id=1)
     taken: dict[str, list[float]] = {"captured, with context": [], "plain": []}
 
@@ -34,7 +35,7 @@ def single_row_overhead(stage: Stage) -> Figure:
         return time.perf_counter() - began
 
     for number in range(UPDATES + 50):
-        key = 1 + (number * 7919) % ROWS
+        key = 1 + (number * 7919) % rows
         with acting(actor, channel="page", trace_id="4bf92f3577b34da6a3ce929d0e0e4736", ip="10.0.0.7", reason="bench"):
             captured = update(Full, key)
         plain = update(Bare, key)

@@ -70,6 +70,23 @@ def load(owner: psycopg.Connection[Any], table: str, rows: int, *, baseline: boo
         owner.execute(f"VACUUM (FREEZE, ANALYZE) {each}")
 
 
+def empty(owner: psycopg.Connection[Any], names: tuple[str, ...]) -> None:
+    """Empty governed tables of the project and their histories, whatever points to them."""
+    app, _ = names[0].split("_", 1)
+    histories = [f"{app}_historical{name.removeprefix(app + '_')}" for name in names]
+    touched = [name for (name,) in owner.execute(
+        "WITH RECURSIVE t(oid) AS (SELECT unnest(%s::regclass[])::oid UNION SELECT conrelid FROM pg_constraint "
+        "JOIN t ON confrelid = t.oid WHERE contype = 'f') SELECT oid::regclass::text FROM t", [list(names)]
+    )]  # fmt: skip
+    for table in touched:
+        owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER custody_capture_truncate")
+    owner.execute(f"TRUNCATE {', '.join(touched)}")
+    for table in touched:
+        owner.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER custody_capture_truncate")
+    for history in histories:
+        _empty_history(owner, history, governed=True)
+
+
 def forget_changes(owner: psycopg.Connection[Any]) -> None:
     """Frozen rows of earlier rounds would make later ones slower."""
     owner.execute("TRUNCATE changes_frozenrow, changes_skippedrow")
