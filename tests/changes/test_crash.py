@@ -125,7 +125,7 @@ def points() -> Iterator[tuple[int, str]]:
     """Numbers of statements, and whether the kill is before or after it."""
     chosen = os.environ.get("CRASH_POINTS", "37")
     if chosen == "all":
-        return itertools.product(itertools.count(1), MOMENTS)
+        return ((number, moment) for number in itertools.count(1) for moment in MOMENTS)
     return zip(itertools.count(3, int(chosen)), itertools.cycle(MOMENTS), strict=False)
 
 
