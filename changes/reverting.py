@@ -34,6 +34,7 @@ class Reverter(Freezer):
         self.change = change
         self.lost: list[conflicts.Lost] = []
         self.scope: dict[str, tuple[str, ...]] = {}
+        self.frozen_before = False
 
     def plan(self) -> Plan:
         """The parts that have something to do or to say. Raises ConflictsFound where a rule says stop."""
@@ -99,7 +100,7 @@ class Reverter(Freezer):
         if not self.archives(part):
             return
         below = dependants(part.entity)
-        while any([self._hung_on(part, dependant) for dependant in below]):  # noqa: C419  each of them, every time
+        while sum(self._hung_on(part, dependant) for dependant in below):
             if all(dependant.child is not part.entity for dependant in below):
                 return
             # What hangs on a row that stays keeps the next one above it.
@@ -134,6 +135,7 @@ class Reverter(Freezer):
 
     def new_dependants(self) -> list[tuple[type[SoftDeleted], int]]:
         """Of a change that was frozen before: live rows that hang on those it archives, per table."""
+        self.frozen_before = True
         self.parts = [
             PartPlan(p.part, registry.entity(p.entity), Effect(p.effect), tuple(p.columns), rows=p.rows)
             for p in self.change.parts.order_by("part")
@@ -159,7 +161,7 @@ class Reverter(Freezer):
 
     def parents_gone(self) -> None:
         """Rows whose parent is deleted, or not there, and does not come back with them; and so on downwards."""
-        while any([self._orphans(part) for part in self.parts if part.rows]):  # noqa: C419  each of them, every time
+        while sum(self._orphans(part) for part in self.parts if part.rows):
             pass
 
     def _orphans(self, part: PartPlan) -> int:
@@ -187,13 +189,13 @@ class Reverter(Freezer):
         return self._holds(part, "q", f"NOT {self._value(part)('is_deleted')}")
 
     def _is_added(self, part: PartPlan, field: Any, back: PartPlan) -> str:
-        """The missing parent is one of the rows this change adds."""
-        parent = table_of(back.entity)
-        target, link = str(field.target_field.column), self._value(part)(str(field.column))
+        """The missing parent is one of the rows this change adds, alive unless the row itself is archived."""
+        parent, value = table_of(back.entity), self._value(part)
+        target, link = parent.kept(str(field.target_field.column)), value(str(field.column))
         return (
             f"EXISTS (SELECT FROM changes_frozenrow x JOIN {parent.history} q ON q.history_id = x.before_id "
             f"WHERE x.tenant_id = %(tenant)s AND x.change_id = %(change)s AND x.part = {back.number} "
-            f"AND q.{quote(parent.kept(target))} = {link})"
+            f"AND q.{quote(target)} = {link} AND (NOT q.is_deleted OR {value('is_deleted')}))"
         )
 
     def _any_deleted(self, parent: Table) -> bool:
@@ -214,12 +216,18 @@ class Reverter(Freezer):
 
     def _value(self, part: PartPlan) -> Value:
         table = table_of(part.entity)
-        if part.effect is Effect.ADD:
-            return add.value_of(table)
-        return revert.value_of(table, part.columns, conflicts.rule(self.change, SkipReason.CHANGED))
+        return (
+            add.value_of(table) if part.effect is Effect.ADD else revert.value_of(table, part.columns, self._rule(part))
+        )
 
     def _flips(self, part: PartPlan) -> bool:
-        return revert.flips(part.columns, conflicts.rule(self.change, SkipReason.CHANGED))
+        return revert.flips(part.columns, self._rule(part))
+
+    def _rule(self, part: PartPlan) -> str:
+        """Once it is frozen a row may have been worked off, or brought back by somebody: then the version has to tell."""
+        if self.frozen_before and revert.simple(part.columns):
+            return conflicts.FORCE
+        return conflicts.rule(self.change, SkipReason.CHANGED)
 
     def _gate(self, part: PartPlan) -> str:
         """Nothing stands against a row that is alive and only goes: reverting it deletes it again."""

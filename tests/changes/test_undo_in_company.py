@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from approvals import gate, starting
+from changes import execution
 from changes.errors import EmptySelection, NewDependants
 from changes.models import Change
 from changes.states import State
@@ -16,7 +17,7 @@ from foundation.context import acting
 from shop.models import Customer, Order, OrderItem
 from tests.changes.test_undo_events import by_owner, reasons, sql, undo_events
 from tests.databases import RealDatabase
-from tests.journey import REASON, SHOP, agree, ask, carry_out, checksum, keys_of, undo, work
+from tests.journey import REASON, SHOP, agree, ask, carry_out, checksum, keys_of, one_chunk, undo, work
 from tests.personas import customer, item, order, order_with_items, orders
 
 
@@ -164,6 +165,19 @@ def test_an_archived_row_does_not_come_back_without_the_row_it_belongs_to(
         gate.request_undo_of_events(events, actor=operator, reason=REASON)
 
 
+def test_a_live_row_does_not_come_back_below_one_that_comes_back_archived(
+    real_db: RealDatabase, operator: Actor
+) -> None:
+    with acting(operator):
+        line = item()
+    sql(operator, "UPDATE shop_order SET is_deleted = true, deleted_at = now()")
+    events = by_owner(real_db, operator, "DELETE FROM shop_orderitem", "DELETE FROM shop_order")
+    back = undo_events(operator, events)
+    assert (back.applied, back.skipped, reasons(operator, back)) == (1, 0, {line.pk: "parent_deleted"})
+    with acting(operator):
+        assert Order.deleted.get().pk == line.order_id
+
+
 def test_who_hangs_on_a_row_that_stays_deleted_stays_too_however_far_down(
     real_db: RealDatabase, operator: Actor
 ) -> None:
@@ -240,6 +254,23 @@ def test_a_row_added_below_meanwhile_stops_the_start_of_an_undo_that_archives(
         OrderItem.objects.filter(pk=line.pk).delete()
         starting.start(outcome.change.pk, actor=operator)
     assert work(outcome.change).applied == 12
+
+
+def test_a_row_added_below_one_that_was_brought_back_does_not_stop_the_rest(
+    real_db: RealDatabase, operator: Actor, chunks_of_two: None
+) -> None:
+    with acting(operator):
+        made = orders(4)
+    done = work(ask(operator, "shop.order", keys_of(made)).change)
+    gone_again = undo(undo(done, operator), operator)
+    with acting(operator):
+        back = gate.request_undo(gone_again.pk, actor=operator, reason=REASON).change
+    one_chunk(back)
+    with acting(operator):
+        execution.pause(back.pk, actor=operator)
+        item(made[0])
+        starting.start(back.pk, actor=operator)
+    assert work(back).applied == 4
 
 
 def test_rows_to_be_added_again_are_no_drift(real_db: RealDatabase, operator: Actor, approver: Actor) -> None:

@@ -83,13 +83,28 @@ def test_the_checksum_does_not_depend_on_the_session(snap: Callable[..., Any]) -
         assert cursor.fetchone() == ("Asia/Tokyo",)
 
 
+def _a_later_transaction_ends(database: Any) -> None:
+    with database.admin() as other:
+        other.execute("SELECT pg_current_xact_id()")
+
+
 def test_what_an_open_transaction_has_written_is_not_in_it(at_work: Actor, real_db: Any) -> None:
     order(note="before")
     with transaction.atomic():
         order(note="mine")
+        _a_later_transaction_ends(real_db)
         shot = take("inside", entities=[Order], actor=at_work)
         order(note="mine too")
     assert _notes(shot) == ["before"]
+
+
+def test_what_an_open_transaction_has_written_is_not_in_its_tick(at_work: Actor, real_db: Any) -> None:
+    order(note="before")
+    with transaction.atomic():
+        order(note="mine")
+        _a_later_transaction_ends(real_db)
+        tick = ticks.tick()
+    assert [row.note for row in rows_at(Order, state.of_tick(tick), tenant_id=1)] == ["before"]
 
 
 def test_a_change_in_flight_stays_outside_after_it_commits(snap: Callable[..., Any], real_db: Any) -> None:
