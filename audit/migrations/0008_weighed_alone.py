@@ -15,6 +15,6 @@ def weigh_write(name: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0006_archive")]
+    dependencies = [("audit", "0007_own_writes_are_open")]
 
     operations = [migrations.RunSQL([weigh_write("guard_v2.sql")], [weigh_write("guard_v1.sql")])]
