@@ -20,7 +20,6 @@ from foundation.context import acting
 from foundation.errors import Conflict, Denied
 from foundation.postgres.transactions import durable
 
-
 AT_ONCE = 100
 
 

@@ -148,8 +148,8 @@ def test_only_a_rule_that_says_so_starts_a_change_and_only_in_its_window(
     at_work: Actor, approver: Actor, in_force: Callable[..., None], rule: str, window: Any, state: str
 ) -> None:
     in_force({"name": "all", "stages": [{"group": "approver", "need": 1}], "start": rule})
-    options = {"window": {"from": "00:00", "to": "00:00"} | window}
-    ticket = ask(at_work, "shop.order", keys_of(orders(2)), options=options).ticket
+    when = {"from": "00:00", "to": "00:00"} | window
+    ticket = ask(at_work, "shop.order", keys_of(orders(2)), window=when).ticket
     assert ticket is not None
     say(ticket, approver)
     assert starting.start_due() == (1 if state == State.RUNNING else 0)
