@@ -9,7 +9,19 @@ import sys
 
 from console.embedded.environment import load_running
 
-OWNER_COMMANDS = frozenset({"adopt", "baseline", "demo", "makemigrations", "migrate", "sqlmigrate", "squashmigrations"})
+OWNER_COMMANDS = frozenset(
+    {
+        "adopt",
+        "baseline",
+        "demo",
+        "demo_logins",
+        "makemigrations",
+        "migrate",
+        "provisioning",
+        "sqlmigrate",
+        "squashmigrations",
+    }
+)
 
 
 def main() -> None:

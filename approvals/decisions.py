@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.db.models.functions import Now
 
 from access.enforcement import enforce
@@ -13,12 +14,14 @@ from approvals.errors import (
     AlreadyVoted,
     DigestMoved,
     NotAPerson,
+    NotEntitled,
     RejectionNeedsReason,
+    RuleAuthor,
     SelfApproval,
     TicketNotPending,
     UnknownDecision,
 )
-from approvals.models import Ticket, Vote
+from approvals.models import RuleVersion, Ticket, Vote
 from changes import execution, record
 from changes.states import State
 from foundation.actor import Actor
@@ -28,7 +31,8 @@ from foundation.postgres.transactions import durable
 def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: str = "") -> Ticket:
     """Approve or reject what `digest` names. Approving never starts anything.
 
-    Raises NotAllowed, SelfApproval, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason.
+    Raises NotAllowed, SelfApproval, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason, NotEntitled,
+    RuleAuthor.
     """
     ticket = tickets.get(ticket_id)
     enforce(actor, "ticket.vote", f"T-{ticket.pk}")
@@ -52,6 +56,7 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
     ticket = Ticket.objects.select_for_update(of=("self",)).select_related("change").get(pk=ticket.pk)
     person_id, user_id = _person(actor)
     _refuse(ticket, person_id, digest)
+    _refuse_strangers(ticket, person_id, user_id, decision)
     Vote.objects.create(
         tenant_id=ticket.tenant_id,
         ticket=ticket,
@@ -71,7 +76,7 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
         record.note(ticket.change, "ticket.rejected", **facts)
         return ticket
     record.note(ticket.change, "ticket.vote", **facts)
-    if ticket.votes.filter(round=ticket.round, decision=Vote.Decision.APPROVE).count() >= ticket.required:
+    if all(stage.votes >= stage.need for stage in counted(ticket)):
         tickets.settle(ticket, Ticket.State.APPROVED)
         execution.clear(ticket.change, by="ticket")
         record.note(ticket.change, "ticket.approved", ticket=ticket.pk)
@@ -94,3 +99,59 @@ def _refuse(ticket: Ticket, person_id: int, digest: str) -> None:
         raise AlreadyVoted(ticket_id=ticket.pk)
     if digest != ticket.digest or digest != ticket.change.digest:
         raise DigestMoved(ticket_id=ticket.pk, digest=ticket.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a ticket: which group, how many of it are needed, how many have agreed."""
+
+    number: int
+    group: str
+    need: int
+    votes: int
+
+
+def counted(ticket: Ticket, *, now: bool = True) -> list[Stage]:
+    """The stages in their order, with the approvals that count. `now`: only of people who may still decide."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT stage, circle, need, votes FROM custody.counted(%s, %s, %s) ORDER BY stage",
+            [ticket.tenant_id, ticket.pk, now],
+        )
+        return [Stage(*row) for row in cursor.fetchall()]
+
+
+def open_stages(ticket: Ticket, decision: str = Vote.Decision.APPROVE) -> list[Stage]:
+    """Stages that a decision can be given for now: those not full, of an ordered rule the first of them."""
+    stages = counted(ticket)
+    if decision == Vote.Decision.REJECT:
+        return stages
+    waiting = [stage for stage in stages if stage.votes < stage.need]
+    return waiting[:1] if ticket.rule.get("ordered") else waiting
+
+
+def is_entitled(ticket: Ticket, group: str, *, person_id: int, user_id: int) -> bool:
+    """Whether this login may decide for the group now; the database asks the same of every vote."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT custody.entitled(%s, %s, %s, %s)", [ticket.tenant_id, user_id, person_id, group])
+        return bool(cursor.fetchone()[0])
+
+
+def may_decide(ticket: Ticket, *, person_id: int, user_id: int) -> bool:
+    """Whether this login's approval would count for a stage now."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT custody.may_decide(%s, %s, %s, %s)", [ticket.tenant_id, ticket.pk, user_id, person_id])
+        return bool(cursor.fetchone()[0])
+
+
+def _refuse_strangers(ticket: Ticket, person_id: int, user_id: int, decision: str) -> None:
+    version = ticket.rule_version
+    if version and RuleVersion.objects.filter(number=version, author_person_id=person_id).exists():
+        raise RuleAuthor(ticket_id=ticket.pk)
+    groups = [stage.group for stage in open_stages(ticket, decision)]
+    if decision == Vote.Decision.APPROVE:
+        may = may_decide(ticket, person_id=person_id, user_id=user_id)
+    else:
+        may = any(is_entitled(ticket, group, person_id=person_id, user_id=user_id) for group in groups)
+    if not may:
+        raise NotEntitled(ticket_id=ticket.pk, groups=", ".join(dict.fromkeys(groups)))

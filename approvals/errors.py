@@ -105,3 +105,75 @@ class BackToVoting(Conflict):
     """%(rows)s of the %(total)s frozen rows have changed since they were frozen, more than the %(limit)s that may. Ticket %(ticket_id)s is open again: whoever decides sees what has changed."""
 
     code = "back_to_voting"
+
+
+class NotEntitled(Denied):
+    """Ticket %(ticket_id)s waits for %(groups)s now, and this login is not among them."""
+
+    code = "not_entitled"
+
+
+class RuleAuthor(Denied):
+    """You wrote the rules that ticket %(ticket_id)s is decided by, so someone else must decide."""
+
+    code = "rule_author"
+
+
+class VotesVoid(Conflict):
+    """Change C-%(change_id)s was not started: who agreed may no longer decide (%(names)s). Ticket T-%(ticket_id)s went back to voting."""
+
+    code = "votes_void"
+
+
+class BadRule(Invalid):
+    """%(field)s: give %(hint)s."""
+
+    code = "bad_rule"
+
+
+class RulesConflict(Invalid):
+    """“%(first)s” and “%(second)s” both fit some changes of %(entity)s and ask for different things. Narrow one of them until it lies inside the other, or beside it."""
+
+    code = "rules_conflict"
+
+
+class AmendmentNotFound(NotFound):
+    """There is no amendment %(amendment_id)s."""
+
+    code = "amendment_not_found"
+
+
+class AmendmentNotOpen(Conflict):
+    """Amendment %(amendment_id)s is already decided, withdrawn or expired. Nothing was changed."""
+
+    code = "amendment_not_open"
+
+
+class OwnAmendment(Denied):
+    """You proposed this, so someone else must agree."""
+
+    code = "own_amendment"
+
+
+class AmendmentSubject(Denied):
+    """This is about you, so someone else must agree."""
+
+    code = "amendment_subject"
+
+
+class UnknownKind(Invalid):
+    """“%(value)s” cannot be amended. Use rules, role, group or person."""
+
+    code = "unknown_kind"
+
+
+class BadAmendment(Invalid):
+    """%(field)s: give %(hint)s."""
+
+    code = "bad_amendment"
+
+
+class NothingAmended(Invalid):
+    """That is how it is already. Nothing was proposed."""
+
+    code = "nothing_amended"

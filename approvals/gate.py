@@ -161,16 +161,16 @@ def request_retry(
         raise RetryExists(change_id=original.pk, retry_id=other.pk if other else "?") from error
 
 
-def foreseen(parts: Iterable[tuple[str, int]], *, least: int = 0) -> rules.Requirement:
-    """The approvals that so many rows per table would need."""
-    return rules.requirement(((e, rows, registry.threshold(registry.entity(e))) for e, rows in parts), least=least)
+def foreseen(operation: str, parts: Iterable[tuple[str, int]], *, least: int = 0) -> rules.Requirement:
+    """The approvals that so many rows per table would need under one operation, in the current tenant."""
+    return rules.requirement(operation, parts, least=least)
 
 
 def needed(change: Change) -> rules.Requirement:
     """The approvals a frozen change needs, by its parts and by what its requester did within the last minutes."""
-    own = foreseen(((part.entity, part.rows) for part in change.parts.all()), least=change.approvals_least)
+    own = rules.of_change(change.tenant_id, change.pk)
     together = () if own.approvals else window.full(change)
-    return rules.Requirement(1, together) if together else own
+    return replace(own, approvals=1, over=together) if together else own
 
 
 def _admit(change: Change, actor: Actor) -> Ticket | None:

@@ -37,6 +37,8 @@ class Ticket(models.Model):
     expires_at = models.DateTimeField(_("expires"))
     decided_at = models.DateTimeField(null=True)
     round = models.SmallIntegerField(_("round"), default=1, db_default=1)
+    # The version of the tenant's rules that asked; written by the database, like `rule` and `required`.
+    rule_version = models.IntegerField(_("version of the rules"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("ticket")
@@ -80,6 +82,8 @@ class Vote(models.Model):
     reason = models.TextField(_("reason"), blank=True)
     created_at = models.DateTimeField(_("time"), db_default=Now())
     round = models.SmallIntegerField(_("round"), default=1, db_default=1)
+    # Which of the rule's stages it counts for; chosen by the database.
+    stage = models.SmallIntegerField(_("stage"), default=0, db_default=0)
 
     app_privileges = frozenset({"SELECT", "INSERT"})
 
@@ -100,3 +104,114 @@ class Vote(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.decision}"
+
+
+class House(models.Model):
+    """The installation's one row of facts that rules are read with, written by the owner after every migrate.
+
+    provisioning  open: roles and persons are written directly, by whatever keeps them (an identity provider, a test)
+    """
+
+    app_privileges = frozenset({"SELECT"})
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    environment = models.CharField(_("environment"), max_length=40)
+    rules = models.JSONField(_("shipped rules"), default=list)
+    sensitive = models.JSONField(_("tables with sensitive fields"), default=list)
+    provisioning = models.BooleanField(_("roles are written directly"), default=False, db_default=False)
+
+    class Meta:
+        verbose_name = _("house")
+        verbose_name_plural = _("houses")
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="approvals_house_is_one")]
+
+    def __str__(self) -> str:
+        return self.environment
+
+
+class RuleVersion(models.Model):
+    """A tenant's rules as they were agreed to. The newest version is in force; versions are never altered."""
+
+    app_privileges = frozenset({"SELECT"})
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    number = models.IntegerField(_("version"))
+    rules = models.JSONField(_("rules"), default=list)
+    amendment_id = models.BigIntegerField(_("amendment"))
+    author_person_id = models.BigIntegerField()
+    author_name = models.TextField(_("written by"))
+    created_at = models.DateTimeField(_("in force since"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("version of the rules")
+        verbose_name_plural = _("versions of the rules")
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "number"], name="approvals_ruleversion_number"),
+            TenantKey(name="approvals_ruleversion_tenant_key"),
+            TenantPolicy(name="approvals_ruleversion_tenant_policy"),
+        ]
+
+    def __str__(self) -> str:
+        return f"R-{self.number}"
+
+
+class Amendment(models.Model):
+    """A change of who may what: rules, roles, groups, the person behind a login. Proposed by one, agreed to by another.
+
+    payload  `rules`: {rules: [rule, …]} · `role`: {user, group, holds} · `group`: {name} · `person`: {user, person | name}
+    """
+
+    app_privileges = frozenset({"SELECT", "INSERT", "UPDATE"})
+
+    class Kind(models.TextChoices):
+        RULES = "rules", _("rules")
+        ROLE = "role", _("role")
+        GROUP = "group", _("group")
+        PERSON = "person", _("person")
+
+    class State(models.TextChoices):
+        PROPOSED = "proposed", _("proposed")
+        AGREED = "agreed", _("agreed")
+        REFUSED = "refused", _("refused")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    kind = models.CharField(_("what"), max_length=16, choices=Kind.choices)
+    payload = models.JSONField(_("content"), default=dict)
+    evidence = models.JSONField(_("preview"), default=dict)
+    reason = models.TextField(_("reason"))
+    state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.PROPOSED)
+    author_person_id = models.BigIntegerField()
+    author_name = models.TextField(_("proposed by"))
+    # The person who would gain or lose something: no judge of it.
+    subject_person_id = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField(_("proposed"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires"))
+    decided_at = models.DateTimeField(_("decided"), null=True)
+    decided_user_id = models.BigIntegerField(null=True)
+    decided_person_id = models.BigIntegerField(null=True)
+    decided_name = models.TextField(_("decided by"), blank=True)
+    answer = models.TextField(_("answer"), blank=True)
+
+    class Meta:
+        verbose_name = _("amendment")
+        verbose_name_plural = _("amendments")
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state="agreed") | ~Q(decided_person_id=F("author_person_id")),
+                name="approvals_amendment_two_persons",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="agreed")
+                | Q(subject_person_id__isnull=True)
+                | ~Q(decided_person_id=F("subject_person_id")),
+                name="approvals_amendment_not_the_subject",
+            ),
+            TenantKey(name="approvals_amendment_tenant_key"),
+            TenantPolicy(name="approvals_amendment_tenant_policy"),
+        ]
+
+    def __str__(self) -> str:
+        return f"A-{self.pk}"

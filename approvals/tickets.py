@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db.models.functions import Now
 
 from access.enforcement import enforce
 from access.models import Tenant
 from approvals.errors import NotAPerson, NotYours, TicketNotFound, TicketNotPending
 from approvals.models import Ticket
-from approvals.rules import TICKET_LIFE, Requirement
+from approvals.rules import Requirement
 from changes import execution, record
 from changes.models import Change
 from changes.states import State
@@ -18,7 +20,10 @@ from foundation.postgres.transactions import durable
 
 
 def open_ticket(change: Change, requirement: Requirement) -> Ticket:
-    """Put a frozen change before other people. The caller holds the transaction."""
+    """Put a frozen change before other people. The caller holds the transaction.
+
+    The database writes what the rules ask for, and until when (`approvals/sql/rules_v1.sql`); what is given here is why.
+    """
     if change.requester_person_id is None:
         raise NotAPerson()
     ticket = Ticket.objects.create(
@@ -30,11 +35,11 @@ def open_ticket(change: Change, requirement: Requirement) -> Ticket:
         digest=change.digest,
         requester_person_id=change.requester_person_id,
         requester_name=change.requester_name,
-        expires_at=Now() + TICKET_LIFE,
+        expires_at=Now(),
     )
+    ticket.refresh_from_db()
     execution.move(change, State.WAITING)
     record.note(change, "ticket.opened", rows=change.rows_total, ticket=ticket.pk, required=ticket.required)
-    ticket.refresh_from_db()
     return ticket
 
 
@@ -44,12 +49,17 @@ def reopen(ticket: Ticket, *, rows: int) -> None:
     The caller holds the transaction, in which the change waits already.
     """
     moved = Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.APPROVED, round=ticket.round).update(
-        state=Ticket.State.PENDING, round=ticket.round + 1, decided_at=None, expires_at=Now() + TICKET_LIFE
+        state=Ticket.State.PENDING, round=ticket.round + 1, decided_at=None, expires_at=Now() + lifetime(ticket)
     )
     ticket.refresh_from_db()
     if not moved:
         raise TicketNotPending(ticket_id=ticket.pk, state=state_words(ticket))
     record.note(ticket.change, "ticket.reopened", rows=rows, ticket=ticket.pk, round=ticket.round)
+
+
+def lifetime(ticket: Ticket) -> timedelta:
+    """How long people have to decide, as the rule said when the ticket was opened."""
+    return timedelta(hours=int(ticket.rule.get("hours", 72)))
 
 
 def get(ticket_id: int) -> Ticket:

@@ -26,6 +26,18 @@ FUNCTIONS = (
     "custody.tidy_snapshots()",
     "custody.forget_buckets()",
     "custody.retention(text)",
+    # The rules, and whose votes count: they read what the application may read. See approvals/sql/rules_v1.sql.
+    "custody.listed(jsonb, text)",
+    "custody.risk(jsonb, public.approvals_house)",
+    "custody.required_by(jsonb, jsonb, public.approvals_house)",
+    "custody.rules_in_force(integer)",
+    "custody.required(integer, jsonb)",
+    "custody.change_facts(integer, bigint)",
+    "custody.stages(jsonb, integer)",
+    "custody.entitled(integer, bigint, bigint, text)",
+    "custody.counted(integer, bigint, boolean)",
+    "custody.is_agreed(integer, bigint, boolean)",
+    "custody.may_decide(integer, bigint, bigint, bigint)",
     # These two ask for everything themselves, see changes/sql/purge_v1.sql.
     "custody.record_archive(bigint, integer, bigint, bigint, bigint, bigint, text, text, text)",
     "custody.remove_rows(bigint, integer, bigint, bigint)",

@@ -57,6 +57,7 @@ class Stage:
             database=DATABASE,
         )
         self._manage("migrate", "--verbosity=0")
+        self._manage("provisioning", "open")
         self.environment["CUSTODY_APPS"] = APPS
         self._manage("migrate", "--run-syncdb", "--verbosity=0")
         self._manage("pgtrigger", "install")

@@ -65,6 +65,7 @@ class Stage:
             )
             os.environ.update(self.environment())
             self._manage("migrate", "--verbosity=0", CUSTODY_DB_LOGIN="owner")
+            self._manage("provisioning", "open", CUSTODY_DB_LOGIN="owner")
             self._slow_down()
         except BaseException:
             self.close()

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from approvals.rules.shipped import SHIPPED
 from audit import retention
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -247,6 +248,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "changes.sweep", "schedule": 3.0, "options": {"expires": 10}},
     "forget": {"task": "audit.forget_buckets", "schedule": 60.0, "options": {"expires": 60}},
     "expire": {"task": "approvals.expire", "schedule": 20.0, "options": {"expires": 60}},
+    "start-due": {"task": "approvals.start_due", "schedule": 10.0, "options": {"expires": 20}},
     "tick": {"task": "audit.tick", "schedule": 30.0, "options": {"expires": 25}},
     "daily-snapshots": {"task": "changes.daily_snapshots", "schedule": 3600.0, "options": {"expires": 3000}},
 }
@@ -278,6 +280,9 @@ CUSTODY_IMPORT_BYTES = _number("CUSTODY_IMPORT_BYTES", 32 * 1024 * 1024, 1)
 # The one door every ORM delete of an entity goes through.
 CUSTODY_DELETE_DOOR = "approvals.doors.delete_selection"
 # Kinds of a project's own operations, as import paths with commas: "shop.stamp.KIND".
+# Who must agree to what, until a tenant agrees to rules of its own. See docs/rules.md.
+CUSTODY_RULES = SHIPPED
+
 CUSTODY_OPERATIONS = [name for name in os.environ.get("CUSTODY_OPERATIONS", "").split(",") if name]
 
 REST_FRAMEWORK = {

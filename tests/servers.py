@@ -91,7 +91,10 @@ class Servers:
                 app_password=self.app_password,
                 database=TEMPLATE,
             )
-            manage(self.environment(TEMPLATE) | {"CUSTODY_DB_LOGIN": "owner"}, "migrate", "--verbosity=0")
+            owner = self.environment(TEMPLATE) | {"CUSTODY_DB_LOGIN": "owner"}
+            manage(owner, "migrate", "--verbosity=0")
+            # Personas are made by the application's login; the tests of amendments close this again.
+            manage(owner, "provisioning", "open")
             done.touch()
 
     def clone(self, name: str) -> None:

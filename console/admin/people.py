@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from access.policy import ADMINISTRATOR
+from approvals.models import House
 from console.pages.shell import actor_of
 
 
@@ -37,6 +38,21 @@ class AdministratorOnly:
         return False
 
 
+def by_amendment() -> bool:
+    """Whether roles and persons are changed by two people, as they are unless the owner opened the house for another way."""
+    return not House.objects.filter(provisioning=True).exists()
+
+
+class TwoPeople(AdministratorOnly):
+    """Read here, changed on the page of amendments."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not by_amendment()
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not by_amendment()
+
+
 class CustodyUserAdmin(AdministratorOnly, UserAdmin):
     """Logins. Roles are groups; Django's flags for staff and superusers give nothing here."""
 
@@ -51,6 +67,10 @@ class CustodyUserAdmin(AdministratorOnly, UserAdmin):
     )
     readonly_fields = ("last_login", "date_joined")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Roles are given and taken by amendments."""
+        return (*self.readonly_fields, "groups") if by_amendment() else self.readonly_fields
+
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Roles are few: a box each, instead of two lists to move names between."""
         if db_field.name == "groups":
@@ -58,14 +78,14 @@ class CustodyUserAdmin(AdministratorOnly, UserAdmin):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
-class CustodyGroupAdmin(AdministratorOnly, GroupAdmin):
+class CustodyGroupAdmin(TwoPeople, GroupAdmin):
     """Roles: the policy knows them by name."""
 
     fields = ("name",)
     filter_horizontal = ()
 
 
-class AccountAdmin(AdministratorOnly, admin.ModelAdmin):
+class AccountAdmin(TwoPeople, admin.ModelAdmin):
     """Which person and which tenant a login belongs to."""
 
     list_display = ("user", "person", "tenant")

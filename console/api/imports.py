@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from access.enforcement import allowed
-from approvals import rules
+from approvals import gate
 from audit import registry
 from audit.errors import UnknownEntity
 from changes import errors as engine
@@ -157,7 +157,6 @@ def _lines(view: ApiView, change: Change, rows: list[Any]) -> list[Any]:
 
 def _shown(view: ApiView, change: Change) -> dict[str, Any]:
     counted, file = staging.counts(change), change.options["file"]
-    threshold = registry.threshold(registry.entity(change.entity))
     rows = counted[Verdict.NEW] + counted[Verdict.CHANGED]
     wrong = list(import_diff.lines(change, verdict=Verdict.WRONG)[:FAULTS_SHOWN])
     found = {
@@ -169,7 +168,7 @@ def _shown(view: ApiView, change: Change) -> dict[str, Any]:
         "columns": file["columns"],
         "match": file["match"],
         "counts": counted,
-        "approvals": rules.requirement([(change.entity, rows, threshold)]).approvals,
+        "approvals": gate.foreseen(change.operation, [(change.entity, rows)]).approvals,
         "wrong": _lines(view, change, wrong),
         "links": {
             "self": reverse("api:import", args=[change.pk]),

@@ -184,6 +184,23 @@ class ExemptionRequest(Body):
     expires_at = serializers.DateTimeField(help_text="Within a year.")
 
 
+class RulesRequest(Body):
+    rules = serializers.JSONField(help_text="A list of rules, see docs/rules.md.")
+
+
+class AmendmentRequest(Body):
+    kind = Text(max_length=40, help_text="`rules`, `role`, `group` or `person`.")
+    payload = serializers.DictField(
+        help_text="`rules`: `{rules: […]}` · `role`: `{user, group, holds}` · `group`: `{name}` · "
+        "`person`: `{user, person}` or `{user, name}`."
+    )
+    reason = Text(max_length=4000, help_text="Why, in at least 10 characters.")
+
+
+class AmendmentAnswer(Body):
+    answer = Text(required=False, default="", max_length=4000, help_text="Of a refusal: at least 10 characters.")
+
+
 class WithdrawRequest(Body):
     reason = Text(required=False, default="", max_length=4000)
 

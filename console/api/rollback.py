@@ -12,6 +12,7 @@ from approvals.errors import NotAPerson
 from audit.errors import UnknownEntity
 from audit.snapshots import errors, state
 from changes import errors as engine
+from changes.states import Operation
 from changes.undoing import preview_rollback
 from console.api.base import ApiView
 from console.api.changes import IdempotencyKey, asked
@@ -83,7 +84,9 @@ class RollbackPreview(ApiView):
         sent = read(RollbackPreviewRequest, request.data)
         _open(self, snapshot_id)
         with placed():
-            return shown(preview_rollback(snapshot_id, actor=self.actor, options=_choosable(sent["options"])))
+            return shown(
+                preview_rollback(snapshot_id, actor=self.actor, options=_choosable(sent["options"])), Operation.ROLLBACK
+            )
 
 
 def _open(view: ApiView, snapshot_id: int) -> None:

@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from access.openness import declared_open
 from console.api import (
     accounts,
+    amendments,
     archives,
     changes,
     docs,
@@ -73,6 +74,12 @@ V1 = [
     path("tickets/<int:ticket_id>/", tickets.TicketDetail.as_view(), name="ticket"),
     path("tickets/<int:ticket_id>/votes/", tickets.TicketVotes.as_view(), name="ticket-votes"),
     path("tickets/<int:ticket_id>/withdraw/", tickets.TicketWithdraw.as_view(), name="ticket-withdraw"),
+    path("rules/", amendments.Rules.as_view(), name="rules"),
+    path("rules/preview/", amendments.RulesPreview.as_view(), name="rules-preview"),
+    path("amendments/", amendments.AmendmentList.as_view(), name="amendments"),
+    path("amendments/<int:amendment_id>/agree/", amendments.AmendmentAgree.as_view(), name="amendment-agree"),
+    path("amendments/<int:amendment_id>/refuse/", amendments.AmendmentRefuse.as_view(), name="amendment-refuse"),
+    path("amendments/<int:amendment_id>/withdraw/", amendments.AmendmentWithdraw.as_view(), name="amendment-withdraw"),
     path("exemptions/", exemptions.ExemptionList.as_view(), name="exemptions"),
     path("exemptions/<int:exemption_id>/agree/", exemptions.ExemptionAgree.as_view(), name="exemption-agree"),
     path("exemptions/<int:exemption_id>/withdraw/", exemptions.ExemptionWithdraw.as_view(), name="exemption-withdraw"),

@@ -15,6 +15,7 @@ from audit import registry
 from changes import conflicts, partial
 from changes import errors as engine
 from changes.event_freezing import parse_source
+from changes.states import Operation
 from changes.undoing import UndoPreview, first_of, preview_undo, preview_undo_of_events
 from console.api.base import ApiView
 from console.api.changes import IdempotencyKey, asked, open_change
@@ -171,9 +172,9 @@ def _choosable(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def shown(found: UndoPreview) -> Response:
+def shown(found: UndoPreview, operation: str = Operation.UNDO) -> Response:
     """A preview as the API gives it."""
-    needed = gate.foreseen(((part.entity, part.rows) for part in found.parts), least=found.approvals_least)
+    needed = gate.foreseen(operation, ((part.entity, part.rows) for part in found.parts), least=found.approvals_least)
     body = {
         "rows": found.rows,
         "approvals": needed.approvals,

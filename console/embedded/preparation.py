@@ -56,6 +56,7 @@ class Preparation:
         apps = Path(self._environment.get("CUSTODY_APPS_PATH") or self._home.path / "apps")
         files = [*PROJECT.glob("*/migrations/*.py"), *apps.glob("*/migrations/*.py"), PROJECT / "requirements.txt"]
         digest = hashlib.sha256(repr(applied_migrations(self._environment["DATABASE_OWNER_URL"])).encode())
+        digest.update(self._environment.get("CUSTODY_ENV", "").encode())  # limits and rules follow it
         for file in sorted(files):
             digest.update(os.fsencode(file.name) + file.read_bytes())
         return digest.hexdigest()

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from access.enforcement import allowed
+from approvals import decisions as voting
 from approvals.models import Ticket, Vote
 from audit import registry
 from audit.models import Event
@@ -198,6 +199,12 @@ def _votes(ticket: Ticket) -> list[Vote]:
 
 def _panel(ticket: Ticket, actor: Actor) -> decision.Panel:
     votes = _votes(ticket)
+    may = allowed(actor, "ticket.vote")
+    missing: tuple[str, ...] = ()
+    if ticket.state == Ticket.State.PENDING:
+        missing = tuple(s.group for s in voting.counted(ticket) for _n in range(max(0, s.need - s.votes)))
+        if may and actor.person_id is not None and actor.user_id is not None:
+            may = voting.may_decide(ticket, person_id=actor.person_id, user_id=actor.user_id)
     return decision.panel(
         decision.TicketFacts(
             id=ticket.pk,
@@ -211,10 +218,11 @@ def _panel(ticket: Ticket, actor: Actor) -> decision.Panel:
                 decision.VoteFacts(name=v.name, decision=v.decision, at=v.created_at, digest=v.digest, reason=v.reason)
                 for v in votes
             ],
+            missing=missing,
         ),
         decision.Viewer(
             person=actor.person_id,
-            votes=allowed(actor, "ticket.vote"),
+            votes=may,
             voted=any(vote.person_id == actor.person_id for vote in votes),
             withdraws=allowed(actor, "ticket.withdraw"),
         ),

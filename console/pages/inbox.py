@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, BooleanField, Count, Exists, F, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
@@ -37,7 +37,15 @@ def waiting_for(actor: Actor) -> Q:
             ticket__change_id=OuterRef("pk"), person_id=actor.person_id, round=OuterRef("ticket__round")
         )
         pending = Q(state=State.WAITING, ticket__state=Ticket.State.PENDING, ticket__expires_at__gt=Now())
-        found |= pending & ~Q(ticket__requester_person_id=actor.person_id) & Q(~Exists(voted))
+        mine = Func(
+            F("tenant_id"),
+            F("ticket__id"),
+            Value(actor.user_id, output_field=BigIntegerField()),
+            Value(actor.person_id, output_field=BigIntegerField()),
+            function="custody.may_decide",
+            output_field=BooleanField(),
+        )
+        found |= pending & ~Q(ticket__requester_person_id=actor.person_id) & Q(~Exists(voted)) & Q(mine)
     if allowed(actor, "change.start"):
         found |= Q(state=State.CLEARED)
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.cache import cache
 
-from approvals import gate, rules
+from approvals import gate
 from audit import registry
 from changes import drafts, staging
 from changes.models import Change
@@ -81,7 +81,7 @@ def look(actor: Actor, draft: Change) -> Look:
             cascade_also=also,
             options=drafts.asked(draft),
         )
-        numbers = _numbers(found)
+        numbers = _numbers(found, draft.operation)
         cache.set(name, numbers, KEEP_SECONDS)
     return Look(
         rows=numbers.rows,
@@ -104,11 +104,10 @@ def _look_at_file(draft: Change) -> Look:
         (draft.entity, Effect.LOAD.value, 0, changed, conflicts),
         (draft.entity, Effect.CREATE.value, 0, added, 0),
     )
-    threshold = registry.threshold(registry.entity(draft.entity))
     numbers = Numbers(
         rows=changed + added,
         entity_rows=changed + added,
-        approvals=rules.requirement([(draft.entity, changed + added, threshold)]).approvals,
+        approvals=gate.foreseen(draft.operation, [(draft.entity, changed + added)]).approvals,
         parts=tuple(part for part in parts if part[3] or part[4]),
         findings=(),
         stops=(),
@@ -131,9 +130,10 @@ def _name(draft: Change) -> str:
     return f"look:{draft.tenant_id}:{draft.pk}:{hashlib.sha256(what.encode()).hexdigest()[:32]}"
 
 
-def _numbers(found: Preview) -> Numbers:
+def _numbers(found: Preview, operation: str) -> Numbers:
     plan = found.plan
-    needed = gate.foreseen(((p.entity._meta.label_lower, p.rows) for p in plan.parts), least=plan.approvals_least)
+    parts = ((p.entity._meta.label_lower, p.rows) for p in plan.parts)
+    needed = gate.foreseen(operation, parts, least=plan.approvals_least)
     return Numbers(
         rows=plan.rows_total,
         entity_rows=plan.rows_selected,

@@ -45,6 +45,7 @@ class Target:
 
     snapshot: Snapshot
     entities: tuple[str, ...]
+    operation: str = Operation.ROLLBACK
 
     @property
     def sign(self) -> list[Any]:

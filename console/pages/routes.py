@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from console.pages import (
+    amendments,
     archives,
     changes,
     comparison,
@@ -16,6 +17,7 @@ from console.pages import (
     overview,
     rollback,
     rows,
+    rules,
     search,
     snapshots,
     statements,
@@ -56,6 +58,13 @@ PAGES: list[Route] = [
     ("snapshots/<int:snapshot_id>/measure/", snapshots.measure, "snapshot-measure"),
     ("snapshots/<int:snapshot_id>/rollback/", rollback.roll_back, "snapshot-rollback"),
     ("snapshots/<int:snapshot_id>/keep/", snapshots.keep, "snapshot-keep"),
+    ("rules/", rules.rule_list, "rules"),
+    ("rules/edit/", rules.edit, "rules-edit"),
+    ("amendments/", amendments.amendment_list, "amendments"),
+    ("amendments/propose/", amendments.propose, "amendment-propose"),
+    ("amendments/<int:amendment_id>/agree/", amendments.agree, "amendment-agree"),
+    ("amendments/<int:amendment_id>/refuse/", amendments.refuse, "amendment-refuse"),
+    ("amendments/<int:amendment_id>/withdraw/", amendments.withdraw, "amendment-withdraw"),
     ("exemptions/", exemptions.exemption_list, "exemptions"),
     ("exemptions/ask/", exemptions.ask, "exemption-ask"),
     ("exemptions/<int:exemption_id>/agree/", exemptions.agree, "exemption-agree"),

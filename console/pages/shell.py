@@ -64,12 +64,15 @@ def _menu(request: HttpRequest, actor: Actor, available_apps: list[Any]) -> Menu
 
 
 def _own_pages(actor: Actor) -> list[Model]:
-    """Tables with keys of several columns have no page of Django's; exemptions have one of ours."""
-    exemptions = (
-        [Model(name=_("Exemptions"), url=reverse("admin:exemptions"), app="audit")]
-        if allowed(actor, "exemption.browse")
-        else []
+    """Tables with keys of several columns have no page of Django's; what two people do has one of ours."""
+    places = (
+        ("rule.browse", _("Rules"), "admin:rules", "approvals"),
+        ("amendment.browse", _("Amendments"), "admin:amendments", "approvals"),
+        ("exemption.browse", _("Exemptions"), "admin:exemptions", "audit"),
     )
+    exemptions = [
+        Model(name=name, url=reverse(url), app=app) for action, name, url, app in places if allowed(actor, action)
+    ]
     if not allowed(actor, "entity.browse"):
         return exemptions
     return exemptions + [

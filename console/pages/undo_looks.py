@@ -10,6 +10,7 @@ from django.core.cache import cache
 
 from approvals import gate
 from changes import conflicts
+from changes.states import Operation
 from changes.undoing import UndoPreview, preview_undo, preview_undo_of_events
 from console.pages.undo_form import Asked, mark_of, only_of, rules_of
 from foundation.actor import Actor
@@ -24,6 +25,11 @@ class Previewed(Protocol):
     @property
     def sign(self) -> list[Any]: ...
 
+    @property
+    def operation(self) -> str:
+        """What it would be asked for as."""
+        ...
+
     def preview(self, actor: Actor, options: Mapping[str, Any]) -> UndoPreview:
         """Count it for real."""
         ...
@@ -36,6 +42,7 @@ class Subject:
     entity: str
     change_id: int | None = None
     source: Mapping[str, Any] | None = None
+    operation: str = Operation.UNDO
 
     @property
     def sign(self) -> list[Any]:
@@ -89,7 +96,9 @@ def look(actor: Actor, subject: Previewed, asked: Asked, *, fresh: bool) -> Look
     by_rule = _kept(actor, subject, counted, fresh=fresh) if counted != options else found
     if rules := _known(rules_of(asked, stopping=True)):
         options = {**options, "conflicts": rules}
-    needed = gate.foreseen(((part.entity, part.rows) for part in by_rule.parts), least=by_rule.approvals_least)
+    needed = gate.foreseen(
+        subject.operation, ((part.entity, part.rows) for part in by_rule.parts), least=by_rule.approvals_least
+    )
     return Look(found, by_rule, options, needed.approvals, error)
 
 

@@ -13,6 +13,9 @@ from console.presenters.words import clock, fingerprint, initials, span
 URGENT = timedelta(hours=4)
 
 
+APPROVER = "approver"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoteFacts:
     """One person's recorded decision."""
@@ -36,6 +39,8 @@ class TicketFacts:
     requester_person: int | None
     expires_at: datetime | None
     votes: Sequence[VoteFacts] = ()
+    # The groups of the approvals still missing, one name each; approvers where there are none.
+    missing: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,18 +111,26 @@ def _why_not(ticket: TicketFacts, viewer: Viewer, *, is_open: bool) -> str:
         return _("This ticket is decided.")
     if viewer.person is not None and viewer.person == ticket.requester_person:
         return _("You asked for this, so someone else must decide.")
-    if not viewer.votes:
-        return _("Only an approver decides.")
     if viewer.voted:
         return _("You have decided already.")
+    if not viewer.votes:
+        strangers = sorted({group for group in ticket.missing if group != APPROVER})
+        if strangers:
+            return _("This waits for %(groups)s now.") % {"groups": ", ".join(strangers)}
+        return _("Only an approver decides.")
     return ""
 
 
 def _slots(ticket: TicketFacts, *, is_open: bool) -> tuple[Slot, ...]:
     given = [_given(vote, ticket.digest) for vote in ticket.votes]
     free = ticket.required - sum(slot.mark == "on" for slot in given) if is_open else 0
-    empty = Slot(title=_("An approver"), text=_("not decided yet"), initials="–", mark="", icon="time")
-    return (*given, *[empty] * max(0, free))
+    groups = [*ticket.missing, *[APPROVER] * max(0, free - len(ticket.missing))][: max(0, free)]
+    return (*given, *[_empty(group) for group in groups])
+
+
+def _empty(group: str) -> Slot:
+    title = _("An approver") if group == APPROVER else _("Somebody of %(group)s") % {"group": group}
+    return Slot(title=title, text=_("not decided yet"), initials="–", mark="", icon="time")
 
 
 def _given(vote: VoteFacts, digest: str) -> Slot:

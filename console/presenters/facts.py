@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from console.presenters.rules import stages_words
 from console.presenters.words import moment, number
 
 
@@ -30,7 +31,7 @@ def facts(change: Any, ticket: Any | None, *, entity: str, chunk: int) -> tuple[
     if change.frozen_at:
         found.append(Fact(_("Frozen"), moment(change.frozen_at)))
     if ticket is not None:
-        found.append(Fact(_("Approvals needed"), str(ticket.required)))
+        found.append(Fact(_("Approvals needed"), _asked(ticket)))
         found.append(
             Fact(
                 _("Expires") if ticket.state == "pending" else _("Decided"),
@@ -49,3 +50,11 @@ def facts(change: Any, ticket: Any | None, *, entity: str, chunk: int) -> tuple[
 def _channel(channel: str) -> str:
     words = {"page": _("the console"), "api": _("the API"), "shell": _("a program"), "task": _("a schedule")}
     return words.get(channel, channel)
+
+
+def _asked(ticket: Any) -> str:
+    """“1 of security, then 2 of approver”; a plain number where approvers alone decide."""
+    stages = ticket.rule.get("stages") or []
+    if {stage["group"] for stage in stages} <= {"approver"}:
+        return str(ticket.required)
+    return stages_words(stages, ordered=bool(ticket.rule.get("ordered")))

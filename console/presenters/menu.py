@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 # Apps whose models are about people and access, not about business data.
-PEOPLE_APPS = frozenset({"auth", "access", "authtoken"})
+PEOPLE_APPS = frozenset({"auth", "access", "authtoken", "approvals"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

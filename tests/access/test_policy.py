@@ -14,18 +14,22 @@ MAY = {
     "operator": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "ticket.withdraw", "snapshot.browse",
-        "snapshot.take",
+        "snapshot.take", "rule.browse",
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "change.rollback", "change.purge",
         "archive.browse", "archive.verify", "ticket.withdraw",
         "exemption.browse", "exemption.request", "exemption.withdraw", "snapshot.browse", "snapshot.take",
+        "rule.browse", "amendment.browse",
     },
     "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote", "exemption.browse",
-                 "exemption.agree", "exemption.withdraw", "snapshot.browse"},
-    "auditor": {"entity.browse", "archive.browse", "archive.verify", "history.browse", "change.browse", "exemption.browse", "snapshot.browse"},
-    "administrator": {"entity.browse", "exemption.browse"},
+                 "exemption.agree", "exemption.withdraw", "snapshot.browse", "rule.browse", "amendment.browse",
+                 "amendment.agree"},
+    "auditor": {"entity.browse", "archive.browse", "archive.verify", "history.browse", "change.browse", "exemption.browse", "snapshot.browse",
+                "rule.browse", "amendment.browse"},
+    "administrator": {"entity.browse", "exemption.browse", "rule.browse", "amendment.browse", "amendment.propose",
+                      "amendment.agree"},
 }  # fmt: skip
 ACTIONS = sorted(set().union(*MAY.values()))
 

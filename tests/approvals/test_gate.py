@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 
-from approvals import gate, rules, tickets
+from approvals import gate, tickets
 from approvals.errors import NotAPerson
 from approvals.models import Ticket
 from audit.models import Event
@@ -20,35 +20,40 @@ from shop.models import Order, UserTag
 from tests.journey import REASON, ask, keys_of
 from tests.personas import customer, log, order, order_with_items, orders, tags
 
+ORDER, TAG, CUSTOMER, LOG = "shop.order", "shop.usertag", "shop.customer", "shop.behaviourlog"
 
+
+@pytest.mark.django_db
 class TestRequirement:
-    """Pure: (entity, rows, threshold) of each part."""
+    """The shipped rules over (entity, rows): orders above 10, logs above 10,000, the others above 500."""
 
     @pytest.mark.parametrize(
         ("parts", "approvals"),
         [
             ([], 0),
-            ([("a", 10, 10)], 0),
-            ([("a", 11, 10)], 1),
-            ([("a", 10, 10), ("b", 500, 500)], 0),
-            ([("a", 1, 10), ("b", 501, 500)], 1),
-            ([("a", 10_000, 500)], 1),
-            ([("a", 10_001, 500)], 2),
-            ([("a", 5_001, 500), ("b", 5_000, 10_000)], 2),
-            ([("a", 9_999, 10_000), ("b", 2, 500)], 0),
-            ([("a", 83, 500), ("b", 442, 500)], 1),
-            ([("a", 250, 500), ("b", 250, 500)], 0),
-            ([("a", 10, 10), ("b", 250, 500), ("c", 251, 500)], 1),
+            ([(ORDER, 10)], 0),
+            ([(ORDER, 11)], 1),
+            ([(ORDER, 10), (TAG, 500)], 0),
+            ([(ORDER, 1), (TAG, 501)], 1),
+            ([(TAG, 10_000)], 1),
+            ([(TAG, 10_001)], 2),
+            ([(TAG, 5_001), (LOG, 5_000)], 2),
+            ([(LOG, 9_999), (TAG, 2)], 0),
+            ([(CUSTOMER, 83), (TAG, 442)], 1),
+            ([(CUSTOMER, 250), (TAG, 250)], 0),
+            ([(ORDER, 10), (CUSTOMER, 250), (TAG, 251)], 1),
         ],
     )
-    def test_one_other_person_above_a_threshold_two_above_ten_thousand(self, parts: Any, approvals: int) -> None:
-        assert rules.requirement(parts).approvals == approvals
+    def test_one_other_person_above_a_threshold_two_above_ten_thousand(
+        self, at_work: Actor, parts: Any, approvals: int
+    ) -> None:
+        assert gate.foreseen("delete", parts).approvals == approvals
 
-    def test_the_tables_over_their_threshold_are_named(self) -> None:
-        assert rules.requirement([("a", 11, 10), ("b", 1, 500)]).over == (("a", 11, 10),)
-        assert rules.requirement([("a", 1, 10), ("b", 300, 500), ("c", 300, 500)]).over == (
-            ("b", 300, 500),
-            ("c", 300, 500),
+    def test_the_tables_over_their_threshold_are_named(self, at_work: Actor) -> None:
+        assert gate.foreseen("delete", [(ORDER, 11), (TAG, 1)]).over == ((ORDER, 11, 10),)
+        assert gate.foreseen("delete", [(ORDER, 1), (CUSTOMER, 300), (TAG, 300)]).over == (
+            (CUSTOMER, 300, 500),
+            (TAG, 300, 500),
         )
 
 
@@ -59,23 +64,21 @@ class TestThresholds:
         assert (at.change.state, at.ticket) == (State.RUNNING, None)
         assert above.change.state == State.WAITING
         assert above.ticket is not None
-        assert above.ticket.rule == {"over": [["shop.order", 11, 10]]}
+        assert above.ticket.rule["over"] == [["shop.order", 11, 10]]
 
-    def test_rows_that_go_along_count_against_their_own_threshold(self, at_work: Actor, settings: Any) -> None:
-        settings.CUSTODY_ENV = "production"
+    def test_rows_that_go_along_count_against_their_own_threshold(self, at_work: Actor, environment: Any) -> None:
+        environment("production")
         made = order_with_items(0)
         from shop.models import OrderItem
 
         OrderItem.objects.bulk_create(OrderItem(order=made, product="p", price=1) for _ in range(101))
         outcome = ask(at_work, "shop.order", keys_of([made]))
         assert outcome.ticket is not None
-        assert outcome.ticket.rule == {"over": [["shop.orderitem", 101, 100]]}
+        assert outcome.ticket.rule["over"] == [["shop.orderitem", 101, 100]]
 
-    @pytest.mark.parametrize(("environment", "waits"), [("production", True), ("staging", False), ("demo", False)])
-    def test_the_environment_sets_the_default(
-        self, at_work: Actor, settings: Any, environment: str, waits: bool
-    ) -> None:
-        settings.CUSTODY_ENV = environment
+    @pytest.mark.parametrize(("name", "waits"), [("production", True), ("staging", False), ("demo", False)])
+    def test_the_environment_sets_the_default(self, at_work: Actor, environment: Any, name: str, waits: bool) -> None:
+        environment(name)
         assert (gate.needed(ask_only(at_work, tags(101))).approvals > 0) is waits
 
     def test_logs_have_a_threshold_of_their_own(self, at_work: Actor) -> None:

@@ -215,7 +215,7 @@ class TestTheDatabaseSaysItToo:
 
     FORGED = (
         "INSERT INTO approvals_vote (tenant_id, ticket_id, requester_person_id, person_id, user_id, name, decision, "
-        "digest, reason) VALUES (1, {ticket}, {asked}, {person}, 1, 'x', 'approve', '{digest}', '')"
+        "digest, reason) VALUES (1, {ticket}, {asked}, {person}, {user}, 'x', 'approve', '{digest}', '')"
     )
 
     def run(self, statement: str, actor: Actor) -> None:
@@ -225,12 +225,22 @@ class TestTheDatabaseSaysItToo:
     def test_an_own_vote_is_refused(self, ticket: Ticket, operator: Actor) -> None:
         own = ticket.requester_person_id
         with pytest.raises(DatabaseError, match="not_the_requester"):
-            self.run(self.FORGED.format(ticket=ticket.pk, asked=own, person=own, digest=ticket.digest), operator)
+            self.run(
+                self.FORGED.format(
+                    ticket=ticket.pk, asked=own, person=own, user=operator.user_id, digest=ticket.digest
+                ),
+                operator,
+            )
 
     def test_an_own_vote_under_a_wrong_requester_is_refused(self, ticket: Ticket, operator: Actor) -> None:
         own = ticket.requester_person_id
-        with pytest.raises(DatabaseError, match="approvals_vote_ticket_fk"):
-            self.run(self.FORGED.format(ticket=ticket.pk, asked=10**6, person=own, digest=ticket.digest), operator)
+        with pytest.raises(DatabaseError, match=r"approvals_vote_ticket_fk|may not decide"):
+            self.run(
+                self.FORGED.format(
+                    ticket=ticket.pk, asked=10**6, person=own, user=operator.user_id, digest=ticket.digest
+                ),
+                operator,
+            )
             with acting(operator), connection.cursor() as cursor:
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -249,7 +259,11 @@ class TestTheDatabaseSaysItToo:
         self, ticket: Ticket, operator: Actor, approver: Actor
     ) -> None:
         forged = self.FORGED.format(
-            ticket=ticket.pk, asked=ticket.requester_person_id, person=approver.person_id, digest="0" * 64
+            ticket=ticket.pk,
+            asked=ticket.requester_person_id,
+            person=approver.person_id,
+            user=approver.user_id,
+            digest="0" * 64,
         )
         self.run(forged, operator)
         with pytest.raises(DatabaseError, match="has not been approved by"):

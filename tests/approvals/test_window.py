@@ -45,7 +45,7 @@ def test_three_times_nine_is_twenty_seven(narrow: RealDatabase, operator: Actor,
         work(outcome.change)
     third = small(operator)
     assert third.ticket is not None
-    assert third.ticket.rule == {"over": [["shop.order", 27, 25]]}
+    assert third.ticket.rule["over"] == [["shop.order", 27, 25]]
     assert carry_out(third, operator, approver).state == State.DONE
 
 
