@@ -45,7 +45,18 @@ def main() -> int:
         print(f"services: not installed: {', '.join(missing)}" if missing else "services: all are up", flush=True)
         if "TEST_DATABASE_ADMIN_URL" not in environment or (missing and os.environ.get("CI") == "true"):
             return 1
-        command = [sys.executable, "-m", "pytest", "-m", "services", *(sys.argv[1:] or LANE)]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-n",
+            "auto",
+            "--dist",
+            "loadfile",
+            "-m",
+            "services",
+            *(sys.argv[1:] or LANE),
+        ]
         return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
 
 

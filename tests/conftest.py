@@ -58,6 +58,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.DATABASES["default"]["NAME"] = name  # an xdist worker inherited the settings of the session's start
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: one more than there are processors, since tests also wait for servers, browsers and locks."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["custody"] = node.config.stash[SERVERS].as_json()
 
