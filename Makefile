@@ -17,7 +17,7 @@ run:
 
 # All tests. ARGS is handed to pytest: make test ARGS="tests/audit -k capture".
 test:
-	@$(VENV_DEV) -m pytest -n $(WORKERS) $(ARGS)
+	@$(VENV_DEV) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # Format, lint, types, layers, templates, migrations, governance, translations, documents.
 check:

@@ -45,7 +45,18 @@ def main() -> int:
         print(f"services: not installed: {', '.join(missing)}" if missing else "services: all are up", flush=True)
         if "TEST_DATABASE_ADMIN_URL" not in environment or (missing and os.environ.get("CI") == "true"):
             return 1
-        command = [sys.executable, "-m", "pytest", "-m", "services", *(sys.argv[1:] or LANE)]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-n",
+            "auto",
+            "--dist",
+            "loadfile",
+            "-m",
+            "services",
+            *(sys.argv[1:] or LANE),
+        ]
         return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
 
 
@@ -60,6 +71,8 @@ def postgresql() -> Iterator[dict[str, str]]:
         login = ("-U", "postgres", "-A", "scram-sha-256", f"--pwfile={home / 'password'}")
         as_user([binaries / "initdb", "-D", home / "data", *login, "--encoding=UTF8", "--locale=C.UTF-8"])
         settings = ["-c", f"port={port}", "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}"]
+        for unneeded in ("fsync", "synchronous_commit", "full_page_writes"):  # the data goes with the run
+            settings += ["-c", f"{unneeded}=off"]
         url = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
         with server([binaries / "postgres", "-D", home / "data", *settings], home, "postgres"):
             wait_for(lambda: psycopg.connect(url).close())

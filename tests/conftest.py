@@ -53,7 +53,14 @@ def pytest_configure(config: pytest.Config) -> None:
     name = _database_name(config)
     os.environ.update(servers.environment(name))
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # playwright's loop runs in the thread that uses the database
+    # Passwords of tests guard nothing; one of the default kind takes half a second, to make and to check.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
     settings.DATABASES["default"]["NAME"] = name  # an xdist worker inherited the settings of the session's start
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: one more than there are processors, since tests also wait for servers, browsers and locks."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def pytest_configure_node(node: Any) -> None:
@@ -75,8 +82,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _database_name(config: pytest.Config) -> str:
-    worker = getattr(config, "workerinput", {}).get("workerid", "main")
-    return f"custody_test_{worker}"
+    return f"custody_test_{_worker(config)}"
+
+
+def _site_database(config: pytest.Config) -> str:
+    return f"custody_site_{_worker(config)}"
+
+
+def _worker(config: pytest.Config) -> str:
+    return str(getattr(config, "workerinput", {}).get("workerid", "main"))
 
 
 @pytest.fixture(scope="session")
@@ -104,12 +118,14 @@ def owner(django_db_setup: None, servers: Servers, pytestconfig: pytest.Config) 
 
 
 @pytest.fixture
-def real_db(servers: Servers, django_db_blocker: Any) -> Iterator[Any]:
+def real_db(request: pytest.FixtureRequest, servers: Servers, django_db_blocker: Any) -> Iterator[Any]:
     """A database of this test's own, to commit to; Django's `default` points to it (see RealDatabase)."""
     from tests.databases import database_of_its_own, default_database
 
+    # The site is a process that outlives the test, so each database it works on has the name it knows.
+    name = _site_database(request.config) if "live_site" in request.fixturenames else ""
     with (
-        database_of_its_own(servers, "real") as database,
+        database_of_its_own(servers, "real", name) as database,
         django_db_blocker.unblock(),
         default_database(database.name),
     ):
@@ -126,12 +142,16 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 @pytest.fixture
 def broker(valkey: Valkey) -> Iterator[str]:
     """The address of an empty broker; tasks sent from the test go there."""
+    _empty(valkey)
+    with tasks_go_to(valkey.broker_url):
+        yield valkey.broker_url
+
+
+def _empty(valkey: Valkey) -> None:
     import redis
 
     with redis.Redis.from_url(valkey.cache_url) as client:
         client.flushall()
-    with tasks_go_to(valkey.broker_url):
-        yield valkey.broker_url
 
 
 @contextmanager
@@ -177,20 +197,30 @@ def collected_static(servers: Servers, tmp_path_factory: pytest.TempPathFactory)
     return home
 
 
-@pytest.fixture
-def live_site(real_db: Any, collected_static: Path, tmp_path: Path) -> Iterator[str]:
-    """The address of a real gunicorn on real_db, as in production. The test's own commits are visible to it."""
+@pytest.fixture(scope="session")
+def site(
+    servers: Servers, pytestconfig: pytest.Config, collected_static: Path, valkey: Valkey, tmp_path_factory: Any
+) -> Iterator[str]:
+    """The address of a real gunicorn, as in production, on whatever database has the name it was given."""
     from tests.databases import free_port, gunicorn
 
     port = free_port()
-    environment = real_db.env | {"CUSTODY_DEBUG": "0", "CUSTODY_HOME": str(collected_static)}
-    process = gunicorn(environment, port, tmp_path / "web.log")
+    environment = os.environ | servers.environment(_site_database(pytestconfig))
+    environment |= {"CUSTODY_DEBUG": "0", "CUSTODY_HOME": str(collected_static), "REDIS_URL": valkey.cache_url}
+    process = gunicorn(environment, port, tmp_path_factory.mktemp("web") / "web.log")
     address = f"http://127.0.0.1:{port}"
     try:
         process.wait_for_answer(f"{address}/healthz")
         yield address
     finally:
         process.stop()
+
+
+@pytest.fixture
+def live_site(real_db: Any, site: str, valkey: Valkey) -> str:
+    """The address of the site on real_db, its cache empty. The test's own commits are visible to it."""
+    _empty(valkey)
+    return site
 
 
 @pytest.fixture(scope="session")

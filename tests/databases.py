@@ -53,9 +53,9 @@ class RealDatabase:
 
 
 @contextmanager
-def database_of_its_own(servers: Servers, purpose: str) -> Iterator[RealDatabase]:
+def database_of_its_own(servers: Servers, purpose: str, name: str = "") -> Iterator[RealDatabase]:
     """A clone with a name no other worker uses: test processes share one server. Dropped afterwards."""
-    name = f"custody_{purpose}_{uuid.uuid4().hex[:12]}"
+    name = name or f"custody_{purpose}_{uuid.uuid4().hex[:12]}"
     servers.clone(name)
     try:
         yield RealDatabase(servers, name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -28,6 +29,10 @@ from console.embedded.roles import APP, OWNER, ensure_roles
 
 PROJECT = Path(__file__).resolve().parent.parent
 TEMPLATE = "custody_template"
+# The data of a test run is thrown away, so nothing is flushed to a disk. Tests that kill a server start their own.
+DISPOSABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+IN_MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 6 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,9 @@ class Servers:
         with psycopg.connect(self.admin_url, autocommit=True) as admin:
             names = {"name": sql.Identifier(name), "owner": sql.Identifier(OWNER), "source": sql.Identifier(TEMPLATE)}
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {name} WITH (FORCE)").format(**names))
-            admin.execute(sql.SQL("CREATE DATABASE {name} OWNER {owner} TEMPLATE {source}").format(**names))
+            # Files, not log records: a tenth of the time for a small database, and the log stays small.
+            made = "CREATE DATABASE {name} OWNER {owner} TEMPLATE {source} STRATEGY file_copy"
+            admin.execute(sql.SQL(made).format(**names))
 
     def drop(self, name: str) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as admin:
@@ -112,14 +119,15 @@ class Servers:
 @contextmanager
 def session_servers() -> Iterator[Servers]:
     """Start what the session needs, and leave nothing behind."""
-    directory = Path(tempfile.mkdtemp(prefix="custody-test-"))
+    directory = Path(tempfile.mkdtemp(prefix="custody-test-", dir=memory_place()))
     if os.geteuid() == 0:
         directory.chmod(0o711)  # the user PostgreSQL runs as passes through here
     cluster = None
     try:
         admin_url = os.environ.get("TEST_DATABASE_ADMIN_URL", "")
         if not admin_url:
-            cluster = Cluster(directory, settings={"shared_buffers": "256MB", "max_wal_size": "2GB"}).start()
+            settings = {"shared_buffers": "256MB", "max_wal_size": "1GB"} | DISPOSABLE
+            cluster = Cluster(directory, settings=settings).start()
             admin_url = cluster.conninfo("postgres", "postgres")
         fresh = (secrets.token_urlsafe(24) for _ in range(2))
         yield Servers(str(directory), admin_url, next(fresh), next(fresh), secrets.token_urlsafe(40))
@@ -127,6 +135,14 @@ def session_servers() -> Iterator[Servers]:
         if cluster is not None:
             cluster.destroy()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def memory_place() -> Path | None:
+    """A file system in memory with room for a session, where there is one: clones take a fifth of the time there."""
+    if not (os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > MEMORY_NEEDED):
+        return None
+    free = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return IN_MEMORY if free and int(free[1]) * 1024 > MEMORY_NEEDED else None
 
 
 def manage(environment: dict[str, str], *arguments: str) -> str:

@@ -76,7 +76,8 @@ def rows_of(source: Source, columns: Sequence[Column]) -> Generator[Row, None, N
     with connection.cursor() as cursor:
         cursor.execute(PLAIN)
         statement = f"COPY (SELECT {listed} {source.clause}) TO STDOUT (FORMAT BINARY)"
-        with cursor.copy(statement, source.values) as copy:
+        # The driver's cursor: Django's, where CUSTODY_DEBUG is on, takes no values for COPY.
+        with cursor.cursor.copy(statement, source.values) as copy:
             yield from copy.rows()
 
 

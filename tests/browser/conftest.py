@@ -10,6 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from foundation.actor import Actor
@@ -71,10 +74,12 @@ def _watch(context: BrowserContext, page: Page, address: str) -> Visitor:
 
 @pytest.fixture
 def visit(browser: Browser, live_site: str) -> Iterator[Callable[..., Visitor]]:
-    """`visit(operator, width=390, dark=True, script=False)`: logged in through the page; checked at the end."""
+    """`visit(operator, width=390, dark=True, script=False)`: logged in (`by_page`: with a password); checked at the end."""
     visitors: list[Visitor] = []
 
-    def make(actor: Actor | None, *, width: int = 1440, dark: bool = False, script: bool = True) -> Visitor:
+    def make(
+        actor: Actor | None, *, width: int = 1440, dark: bool = False, script: bool = True, by_page: bool = False
+    ) -> Visitor:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
@@ -85,7 +90,7 @@ def visit(browser: Browser, live_site: str) -> Iterator[Callable[..., Visitor]]:
         visitor = _watch(context, context.new_page(), live_site)
         visitors.append(visitor)
         if actor is not None:
-            _log_in(visitor, actor)
+            (_log_in_by_page if by_page else _log_in)(visitor, actor)
         return visitor
 
     yield make
@@ -96,8 +101,18 @@ def visit(browser: Browser, live_site: str) -> Iterator[Callable[..., Visitor]]:
 
 
 def _log_in(visitor: Visitor, actor: Actor) -> None:
+    """With a session that is there already: passwords are hashed slowly."""
+    client = Client()
+    client.force_login(user_of(actor), backend="django.contrib.auth.backends.ModelBackend")
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value
+    visitor.page.context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": visitor.address, "httpOnly": True}]
+    )
+
+
+def _log_in_by_page(visitor: Visitor, actor: Actor) -> None:
     user = user_of(actor)
-    user.set_password(PASSWORD)
+    user.password = make_password(PASSWORD, hasher="pbkdf2_sha256")  # the site's kind, not the one of tests
     user.save()
     visitor.open("/admin/login/")
     visitor.page.fill("#id_username", user.username)

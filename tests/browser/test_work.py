@@ -28,7 +28,7 @@ def finish() -> None:
 
 def test_from_the_list_to_the_undo(real_db: Any, operator: Any, approver: Any, visit: Any) -> None:
     rows(operator, 12, state="open")
-    asking, deciding = visit(operator), visit(approver)
+    asking, deciding = visit(operator, by_page=True), visit(approver)
     page = asking.open("/admin/shop/order/?state__exact=open")
     page.check("#action-toggle")
     page.click("button[name=index]")

@@ -11,6 +11,7 @@ from django.db import connections
 from foundation.actor import Actor
 from foundation.context import acting
 from tests.applications import installed
+from tests.changes.crashing_worker import DyingWorkers
 
 
 @pytest.fixture
@@ -24,6 +25,14 @@ def at_work(operator: Actor) -> Iterator[Actor]:
 def chunks_of_two(settings: Any) -> None:
     """Small enough that every run has several chunks."""
     settings.CUSTODY_CHUNK_ROWS = 2
+
+
+@pytest.fixture
+def workers(real_db: Any) -> Iterator[DyingWorkers]:
+    """Workers with chunks of two rows, which die at a statement: `workers.crash(change.pk, 12, "after")`."""
+    program = DyingWorkers(real_db.env)
+    yield program
+    program.close()
 
 
 @pytest.fixture

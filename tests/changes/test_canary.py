@@ -15,7 +15,8 @@ from changes.states import Canary, Held, SkipReason, State
 from foundation.actor import Actor
 from foundation.context import acting
 from shop.models import Order, OrderItem
-from tests.changes.test_crash import crash, forget_leases
+from tests.changes.crashing_worker import DyingWorkers
+from tests.changes.test_crash import forget_leases
 from tests.changes.test_faults import curse, lift
 from tests.changes.test_races import as_actor, at_once
 from tests.journey import agree, ask, checksum, keys_of, start, undo, work
@@ -177,9 +178,9 @@ class TestTakenBack:
     @pytest.mark.embedded
     @pytest.mark.parametrize("number", [6, 20, 28, 34, 40])
     def test_a_worker_killed_while_it_takes_back_repeats_nothing(
-        self, real_db: Any, bad: Change, operator: Actor, number: int
+        self, workers: DyingWorkers, bad: Change, operator: Actor, number: int
     ) -> None:
-        crash(real_db, bad, number, "after")
+        workers.crash(bad.pk, number, "after")
         with acting(operator):
             forget_leases()
             ended = work(bad)

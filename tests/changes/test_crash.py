@@ -38,13 +38,6 @@ Begin = Callable[[RealDatabase, Actor], Change]
 
 
 @pytest.fixture
-def workers(real_db: RealDatabase) -> Iterator[DyingWorkers]:
-    program = DyingWorkers(real_db.env)
-    yield program
-    program.close()
-
-
-@pytest.fixture
 def again_and_again(real_db: RealDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of small changes of one person within minutes would need votes otherwise."""
     for entity in registry.entities():

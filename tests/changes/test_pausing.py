@@ -15,7 +15,8 @@ from changes.sweeping import stalled
 from foundation.actor import Actor
 from foundation.context import acting
 from shop.models import Order
-from tests.changes.test_crash import crash, forget_leases
+from tests.changes.crashing_worker import DyingWorkers
+from tests.changes.test_crash import forget_leases
 from tests.changes.test_races import as_actor, at_once, refusals
 from tests.journey import agree, ask, keys_of, one_chunk, start, undo, work
 from tests.personas import item, orders
@@ -114,9 +115,9 @@ def test_of_pause_and_stop_at_once_none_is_lost(real_db: Any, running: Change, o
 
 @pytest.mark.embedded
 def test_a_worker_killed_while_it_is_paused_leaves_nothing_half_done(
-    real_db: Any, running: Change, operator: Actor
+    workers: DyingWorkers, running: Change, operator: Actor
 ) -> None:
-    assert crash(real_db, running, 12, "after")
+    assert workers.crash(running.pk, 12, "after")
     pause(running, operator)
     with acting(operator):
         gone = Order.deleted.count()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from foundation import context
 from foundation.actor import Actor
 from foundation.context import acting
 from shop.models import BehaviourLog
+from tests.changes.crashing_worker import DyingWorkers
 from tests.changes.test_purge import deleted
 from tests.databases import RealDatabase
 from tests.journey import agree, ask, keys_of, one_chunk, start, undo, work
@@ -295,8 +294,8 @@ def test_a_worker_killed_at_any_statement_of_a_purge(
     real_db: RealDatabase, engineer: Actor, approver: Actor, archive: Path, moment: str
 ) -> None:
     """Nothing is removed before it lies in cold storage, nothing twice, and the next worker ends it."""
-    environment = real_db.env | {"CUSTODY_CHUNK_ROWS": "2", "CUSTODY_ARCHIVE_ROWS": "3"}
-    environment["CUSTODY_ARCHIVE_DIR"] = str(archive)
+    environment = {"CUSTODY_ARCHIVE_ROWS": "3", "CUSTODY_ARCHIVE_DIR": str(archive)}
+    workers = DyingWorkers(real_db.env | environment)
     step = 1 if os.environ.get("CRASH_POINTS") == "all" else 19
     with acting(engineer):
         gone = deleted(logs(6), policy="x_1d")
@@ -304,13 +303,7 @@ def test_a_worker_killed_at_any_statement_of_a_purge(
             outcome = ask(engineer, "shop.behaviourlog", keys_of(gone), operation="purge")
             agree(outcome.ticket, approver)
             start(outcome.change, engineer)
-            killed = subprocess.run(
-                [sys.executable, "-m", "tests.changes.crashing_worker", str(outcome.change.pk), str(number), moment],
-                cwd=PROJECT,
-                env=environment,
-                check=False,
-                capture_output=True,
-            )
+            killed = workers.crash(outcome.change.pk, number, moment)
             left = BehaviourLog.objects_and_deleted.count()
             stored = sum(ArchiveFile.objects.filter(change_id=outcome.change.pk).values_list("rows", flat=True))
             assert left == 6 or stored == 6
@@ -318,6 +311,8 @@ def test_a_worker_killed_at_any_statement_of_a_purge(
             done = work(outcome.change)
             assert (done.state, done.applied) == (State.DONE, 6), done.error
             assert undo(done, engineer, approver).applied == 6
-            if killed.returncode == 0:
+            if not killed:
                 break
+    workers.close()
+    assert workers.kills > 4
     assert lanes.claim(done, "x") is None

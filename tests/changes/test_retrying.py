@@ -14,7 +14,8 @@ from changes.states import State
 from foundation.actor import Actor
 from foundation.context import acting
 from shop.models import Order, OrderItem
-from tests.changes.test_crash import crash, forget_leases
+from tests.changes.crashing_worker import DyingWorkers
+from tests.changes.test_crash import forget_leases
 from tests.changes.test_faults import curse, lift
 from tests.changes.test_races import as_actor, at_once, refusals
 from tests.journey import REASON, ask, carry_out, keys_of, undo, work
@@ -139,10 +140,12 @@ def test_two_retries_at_once_are_one(real_db: Any, rows: list[Any], operator: Ac
 
 
 @pytest.mark.embedded
-def test_a_worker_killed_in_a_retry_leaves_nothing_half_done(real_db: Any, first: Change, operator: Actor) -> None:
+def test_a_worker_killed_in_a_retry_leaves_nothing_half_done(
+    real_db: Any, workers: DyingWorkers, first: Change, operator: Actor
+) -> None:
     lift(real_db)
     change = retry(first, operator).change
-    crash(real_db, change, 17, "after")
+    workers.crash(change.pk, 17, "after")
     with acting(operator):
         forget_leases()
     assert work(change).applied == 2

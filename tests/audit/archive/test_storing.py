@@ -52,6 +52,12 @@ def test_the_file_says_what_it_is_and_holds_every_row(source: Source, archive: P
     assert left(archive) == [PATH]
 
 
+def test_with_debugging_on_a_file_is_written_as_well(source: Source, settings: Any) -> None:
+    """CUSTODY_DEBUG=1 gives every connection a cursor of another kind."""
+    settings.DEBUG = True
+    assert store(source, PATH, about={}).rows == 12_000
+
+
 def test_any_reader_of_parquet_reads_it(source: Source, archive: Path) -> None:
     import pyarrow.parquet
 
