@@ -99,14 +99,13 @@ class Run:
         found = self.checker.violations(quick=quick)
         if not quick:
             found += self.catalog.violations()
-        if not self.options.naive:
-            found += self.watch.complaints
         self.violations += [f"{rule}, {when}" for rule in found]
 
     def _last_look(self) -> None:
         """Every change once more, the catalogs, every block of every table, every file of the archive."""
         found = [*self.checker.violations(last=True), *self.catalog.violations(), *self.catalog.damage()]
         found += cold.violations(self.stage.admin, self.stage.archive.place)
+        found += [] if self.options.naive else self.watch.complaints
         self.violations += [f"{rule}, at the end" for rule in found]
 
     def _cuts(self) -> Counter[str]:
