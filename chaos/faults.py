@@ -191,7 +191,7 @@ class Faults:
             row = connection.execute(A_TABLE_OF_A_RUN).fetchone()
             table = row[0] if row else self.random.choice(GOVERNED)
             there = connection.execute(
-                "SELECT FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s", [table, COLUMN]
+                "SELECT 1 FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s", [table, COLUMN]
             ).fetchone()
             connection.execute("SET lock_timeout = '300ms'")
             for _ in range(10):

@@ -27,7 +27,7 @@ DAMAGES = (
     ("UPDATE shop_usertag SET weight = 99 WHERE id = (SELECT max(id) FROM shop_usertag)", "I4 a row that is not"),
     ("DELETE FROM shop_usertag WHERE id = (SELECT max(id) FROM shop_usertag)", "I3 rows added"),
     (
-        "DELETE FROM changes_frozenrow WHERE position = (SELECT min(position) FROM changes_frozenrow)",
+        "DELETE FROM changes_frozenrow WHERE position = (SELECT max(position) FROM changes_frozenrow)",
         "I4 a change wrote",
     ),
     ("UPDATE shop_historicalusertag SET tag = 'forged' WHERE change_id IS NOT NULL", "I2 other columns"),
@@ -105,7 +105,7 @@ def test_the_steps_are_the_published_ones() -> None:
 @pytest.mark.parametrize(
     ("statement", "what"),
     [
-        ("ALTER TABLE shop_order DISABLE TRIGGER custody_history_update", "gone: trigger"),
+        ("ALTER TABLE shop_order DISABLE TRIGGER custody_key", "gone: trigger"),
         ("GRANT TRUNCATE ON shop_order TO custody_app", "shop_order: TRUNCATE"),
         ("GRANT INSERT ON shop_historicalorder TO custody_app", "shop_order: history INSERT"),
         ("ALTER TABLE shop_order NO FORCE ROW LEVEL SECURITY", "shop_order: row level security"),
