@@ -10,7 +10,10 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
+
+import psycopg
 
 from chaos import cold
 from chaos.catalog import Catalog
@@ -96,10 +99,18 @@ class Run:
             self.unfinished = self.checker.moving()
 
     def _look(self, when: str, *, quick: bool) -> None:
-        found = self.checker.violations(quick=quick)
+        found = self._patiently(lambda: self.checker.violations(quick=quick))
         if not quick:
-            found += self.catalog.violations()
+            found += self._patiently(self.catalog.violations)
         self.violations += [f"{rule}, {when}" for rule in found]
+
+    def _patiently(self, look: Callable[[], list[str]]) -> list[str]:
+        """A look that a dying server ends is taken again: it may notice a killed backend only after we have gone on."""
+        while True:
+            try:
+                return look()
+            except psycopg.OperationalError:
+                self.stage.wait_for_cluster()
 
     def _last_look(self) -> None:
         """Every change once more, the catalogs, every block of every table, every file of the archive."""

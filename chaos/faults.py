@@ -93,9 +93,17 @@ class Faults:
         names = list(self.alphabet)
         name = self.random.choices(names, [self.alphabet[n][0] for n in names])[0]
         time.sleep(self.random.uniform(0.05, 0.6))
-        chunk = self.look()
+        try:
+            chunk = self.look()
+        except psycopg.OperationalError:  # the server is still ending after the last fault
+            self.stage.wait_for_cluster()
+            chunk = self.look()
         self.messages.remember()
-        said = self.alphabet[name][1](chunk)
+        try:
+            said = self.alphabet[name][1](chunk)
+        except psycopg.OperationalError:
+            self.stage.wait_for_cluster()
+            said = False
         hit = chunk is not None if said is None else said
         self.hits += hit
         return name, hit
