@@ -26,6 +26,7 @@ from chaos.watch import Watch
 
 FULL_LOOK_EVERY = 20
 QUIET_PATIENCE_S = 60.0
+LOOKS_TRIED = 5
 
 
 def main() -> int:
@@ -106,11 +107,12 @@ class Run:
 
     def _patiently(self, look: Callable[[], list[str]]) -> list[str]:
         """A look that a dying server ends is taken again: it may notice a killed backend only after we have gone on."""
-        while True:
+        for _ in range(LOOKS_TRIED - 1):
             try:
                 return look()
             except psycopg.OperationalError:
                 self.stage.wait_for_cluster()
+        return look()
 
     def _last_look(self) -> None:
         """Every change once more, the catalogs, every block of every table, every file of the archive."""
