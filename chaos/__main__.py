@@ -6,6 +6,7 @@ One seed gives one plan of faults, requests and edits; what the processes make o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 import time
@@ -43,7 +44,12 @@ def main() -> int:
         say(f"up after {time.monotonic() - began:.0f} s, seed {options.seed}")
         run = Run(stage, checker, options)
         run.go()
-        return run.report(time.monotonic() - began)
+        status = run.report(time.monotonic() - began)
+        if status and options.keep:
+            say(f"everything stays up to be looked at, in {stage.directory}; Ctrl-C ends it")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+        return status
 
 
 class Run:
@@ -158,6 +164,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--chunk-rows", type=int, default=500)
     parser.add_argument("--slow", type=float, default=0.06, help="seconds each changing statement takes longer")
     parser.add_argument("--naive", action="store_true", help="a careless executor in the workers' place: must be red")
+    parser.add_argument("--keep", action="store_true", help="after a violation, leave the servers up until Ctrl-C")
     parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
 

@@ -19,7 +19,7 @@ PLANS: dict[str, list[tuple[int, tuple[str, ...]]]] = {
         (8, ("delete", "undo", "undo")),
         (5, ("delete",)),
         (9, ("delete", "restore")),
-        (8, ("delete", "purge", "add")),
+        (14, ("delete", "purge", "add")),
         (14, ("update", "undo")),
         (6, ("update",)),
         (8, ("add", "undo")),

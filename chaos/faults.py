@@ -20,7 +20,7 @@ from chaos.stage import GOVERNED, TENANT, Stage, signal_to
 
 LOOK_S, LOOK_PAUSE_S = 6.0, 0.01
 STOPPED_S, HOLD_S = 12.0, 3.0
-CUT_S, FULL_S = 4.0, 8.0
+CUT_S, FULL_S = 4.0, 12.0
 COLUMN = "chaos_note"
 
 # A worker's transaction that holds its lane, or has written rows of a governed table: seen by its locks, so that no
@@ -36,6 +36,10 @@ A_TABLE_OF_A_RUN = """
 SELECT split_part(g.table_name, '.', 2) FROM changes_change c JOIN changes_changepart p ON p.change_id = c.id
   JOIN audit_governedtable g ON g.entity = p.entity WHERE c.state = 'running' ORDER BY random() LIMIT 1
 """
+PURGES_AHEAD = """
+SELECT count(*) FROM changes_change c WHERE c.operation = 'purge' AND (c.state IN ('waiting', 'cleared')
+   OR (c.state = 'running' AND EXISTS (SELECT FROM changes_lane l WHERE l.change_id = c.id AND l.kind = 'archive' AND l.state = 'open')))
+"""
 FULL_ARCHIVES = """
 SELECT count(*) FROM changes_lane WHERE kind = 'archive' AND state = 'failed'
 """
@@ -48,6 +52,8 @@ class Chunk:
     backend: int
     program: str
 
+
+FILL = "fill the archive"
 
 # A careless executor has no broker, no relay and no child process.
 FOR_THE_NAIVE = (
@@ -68,7 +74,7 @@ class Faults:
         self.hits = 0
         self.frozen: set[int] = set()
         self.slept: dict[str, float] = {}
-        self.full_archives = 0
+        self.full_archives = self.fills_due = 0
         self.messages = Messages(stage, self.random)
         self.alphabet: dict[str, tuple[int, Callable[[Chunk | None], bool | None]]] = {
             "kill the worker's child": (16, self.kill_child),
@@ -83,18 +89,17 @@ class Faults:
             "repeat and shuffle messages": (7, self.messages.repeat),
             "hold locks": (5, self.hold_locks),
             "change the table": (6, self.change_table),
-            "fill the archive": (3, self.fill_archive),
+            FILL: (4, self.fill_archive),
         }
         if stage.naive:
             self.alphabet = {name: self.alphabet[name] for name in FOR_THE_NAIVE}
 
     def strike(self) -> tuple[str, bool]:
         """One fault; its name, and whether it hit an open chunk. A fault that has to hit more than that says so itself."""
-        names = list(self.alphabet)
-        name = self.random.choices(names, [self.alphabet[n][0] for n in names])[0]
+        name = self._draw()
         time.sleep(self.random.uniform(0.05, 0.6))
         try:
-            chunk = self.look()
+            chunk = None if name == FILL else self.look()
         except psycopg.OperationalError:  # the server is still ending after the last fault
             self.stage.wait_for_cluster()
             chunk = self.look()
@@ -107,6 +112,19 @@ class Faults:
         hit = chunk is not None if said is None else said
         self.hits += hit
         return name, hit
+
+    def _draw(self) -> str:
+        """A fault by its weight. A full archive waits for a purge that is about to write there."""
+        names = list(self.alphabet)
+        weights = [self.alphabet[name][0] for name in names]
+        name = self.random.choices(names, weights)[0]
+        while name == FILL:
+            self.fills_due += 1
+            name = self.random.choices(names, weights)[0]
+        if self.fills_due and self._count(PURGES_AHEAD):
+            self.fills_due -= 1
+            return FILL
+        return name
 
     def look(self) -> Chunk | None:
         """Wait for an open chunk, then for a random moment inside of it."""
@@ -212,18 +230,17 @@ class Faults:
 
     def fill_archive(self, chunk: Chunk | None) -> bool:
         """No byte fits into the archive any more, until a purge has failed of it or a while has passed."""
-        with psycopg.connect(self.stage.admin, autocommit=True) as connection:
-            before = self._count(connection, FULL_ARCHIVES)
-            self._fill(full=True)
-            deadline = time.monotonic() + FULL_S
-            try:
-                while time.monotonic() < deadline:
-                    if self._count(connection, FULL_ARCHIVES) > before:
-                        self.full_archives += 1
-                        return True
-                    time.sleep(0.05)
-            finally:
-                self._fill(full=False)
+        before = self._count(FULL_ARCHIVES)
+        self._fill(full=True)
+        deadline = time.monotonic() + FULL_S
+        try:
+            while time.monotonic() < deadline:
+                if self._count(FULL_ARCHIVES) > before:
+                    self.full_archives += 1
+                    return True
+                time.sleep(0.05)
+        finally:
+            self._fill(full=False)
         return False
 
     def _fill(self, *, full: bool) -> None:
@@ -237,9 +254,14 @@ class Faults:
                     _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
                     resource.prlimit(pid, resource.RLIMIT_FSIZE, (0 if full else most, most))
 
-    def _count(self, connection: psycopg.Connection, query: LiteralString) -> int:
-        row = connection.execute(query).fetchone()
-        return int(row[0]) if row else 0
+    def _count(self, query: LiteralString) -> int:
+        try:
+            with psycopg.connect(self.stage.admin, autocommit=True) as connection:
+                row = connection.execute(query).fetchone()
+                return int(row[0]) if row else 0
+        except psycopg.OperationalError:  # the server is still ending after the last fault
+            self.stage.wait_for_cluster()
+            return 0
 
     # -- who --------------------------------------------------------------------------------------------
 

@@ -7,6 +7,14 @@ had ended at an earlier look; the last look takes every one.
 
 SETTLED = "SELECT s.change_id FROM chaos.settled s"
 
+# Whether a version was written under this token. A rollback writes inside a savepoint: rows then carry the number of the
+# subtransaction, a little above that of the transaction, which is what history keeps.
+UNDER_TOKEN = """({version}xid::text::numeric % 4294967296 = f.token OR ({version}change IN (
+  SELECT w.id FROM changes_change w WHERE w.operation = 'rollback')
+  AND f.token - {version}xid::text::numeric % 4294967296 BETWEEN 1 AND 1000))"""
+WRITTEN_BEFORE = UNDER_TOKEN.format(version="m.before_")
+WRITTEN = UNDER_TOKEN.format(version="v.").replace("v.change ", "v.change_id ")
+
 MINE = f"""
 CREATE TEMP TABLE mine ON COMMIT DROP AS
 SELECT h.id, h.history_id, h.change_id, h.history_type AS kind, h.is_deleted, ROW({{columns}})::text AS row,
@@ -45,15 +53,14 @@ PER_TABLE = {
     "I1 changed or listed before its chunk committed": """
         SELECT count(*) FROM frozen f LEFT JOIN mine m USING (change_id, id)
          WHERE f.passed IS NOT TRUE AND NOT f.returning AND (m.id IS NOT NULL OR f.skipped)""",
-    "I1 a row that had moved was changed all the same": """
+    "I1 a row that had moved was changed all the same": f"""
         SELECT count(*) FROM frozen f JOIN mine m USING (change_id, id)
-         WHERE f.effect IN ('delete', 'clear', 'set', 'load', 'remove') AND m.nth = 1
-           AND m.before_xid::text::numeric % 4294967296 <> f.token""",
-    "I1 an unmoved row was left alone": """
+         WHERE f.effect IN ('delete', 'clear', 'set', 'load', 'remove') AND m.nth = 1 AND NOT {WRITTEN_BEFORE}""",
+    "I1 an unmoved row was left alone": f"""
         SELECT count(*) FROM frozen f WHERE f.skipped AND f.effect IN ('delete', 'clear', 'set', 'load')
            AND f.reason IN ('changed_since', 'gone', 'recreated') AND NOT EXISTS (
-          SELECT FROM {history} v JOIN {history} w ON w.id = v.id AND w.history_id > v.history_id
-           WHERE v.id = f.id AND v.xid::text::numeric % 4294967296 = f.token)""",
+          SELECT FROM {{history}} v JOIN {{history}} w ON w.id = v.id AND w.history_id > v.history_id
+           WHERE v.id = f.id AND {WRITTEN})""",
     "I2 changed more often by one change than it was frozen": """
         SELECT count(*) FROM (SELECT change_id, id, count(*) AS times FROM mine GROUP BY 1, 2 HAVING count(*) > 1) m
          WHERE m.times <> (SELECT count(*) + count(*) FILTER (WHERE f.reason = 'taken_back') FROM frozen f
