@@ -53,5 +53,14 @@ def selections() -> list[tuple[str, dict[str, object]]]:
     return [*tags, *orders, *logs]
 
 
+def file_of(source: str, rows: int, ids: list[int], customer: int) -> bytes:
+    """A CSV file: new tags of a batch, or, with ids, other names for rows that are there."""
+    if ids:
+        lines = [f"{one},said by a file" for one in ids]
+        return ("id,tag\n" + "\n".join(lines) + "\n").encode()
+    lines = [f"{customer + n % 200},from a file {n},{n % 7},{source}" for n in range(rows)]
+    return ("customer,tag,weight,source\n" + "\n".join(lines) + "\n").encode()
+
+
 def _where(field: str, op: str, value: str) -> dict[str, object]:
     return {"where": [{"field": field, "op": op, "value": value}]}

@@ -1,4 +1,8 @@
-"""The installation under test: a private cluster, a private broker, workers and beat as real processes."""
+"""The installation under test: a private cluster, a private broker, workers and beat as real processes.
+
+The workers reach PostgreSQL through a relay of ours (`chaos.proxy`), and their archive is a small file system of its
+own where the machine lets us mount one.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import redis
 
+from chaos.proxy import Proxy
 from console.embedded.cluster import Cluster
 from console.embedded.process import leashed
 from console.embedded.roles import APP, OWNER, ensure_roles
@@ -24,6 +30,7 @@ from console.embedded.valkey import Valkey
 PROJECT = Path(__file__).resolve().parent.parent
 DATABASE = "custody"
 TENANT = 1
+ARCHIVE_BYTES, ARCHIVE_ROWS = 64 * 1024 * 1024, 400
 SETTINGS = {"shared_buffers": "128MB", "max_wal_size": "1GB", "log_min_messages": "panic", "deadlock_timeout": "200ms"}
 
 # Chunks last long enough to be hit: every statement of a change waits a little, in its own transaction.
@@ -36,8 +43,38 @@ BEGIN
   RETURN NULL;
 END $f$;
 """
-SLOW_TABLE = "CREATE TRIGGER zz_chaos AFTER UPDATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION public.chaos_slow()"
+SLOW_TABLE = "CREATE TRIGGER zz_chaos AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION public.chaos_slow()"
 GOVERNED = ("shop_order", "shop_orderitem", "shop_usertag", "shop_behaviourlog")
+
+
+class Archive:
+    """Where the workers archive: a small file system that can be filled, else a directory."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.mounted = False
+
+    def open(self) -> None:
+        self.place.mkdir(mode=0o700)
+        size = f"size={ARCHIVE_BYTES}"
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "custody-chaos", self.place], capture_output=True)
+        self.mounted = done.returncode == 0
+
+    def close(self) -> None:
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.place], check=False)
+            self.mounted = False
+
+    def fill(self) -> None:
+        """Leave not one byte. Only where the file system is ours."""
+        if not self.mounted:
+            return
+        with contextlib.suppress(OSError), open(self.place / ".full", "wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+
+    def clear(self) -> None:
+        (self.place / ".full").unlink(missing_ok=True)
 
 
 class Stage:
@@ -50,6 +87,8 @@ class Stage:
         self.chunk_rows, self.slow_s, self.naive = chunk_rows, slow_s, naive
         self.cluster = Cluster(self.directory, settings=SETTINGS)
         self.valkey = Valkey(self.directory)
+        self.proxy: Proxy | None = None
+        self.archive = Archive(self.directory / "archive")
         self.programs: dict[str, subprocess.Popen[bytes]] = {}
         self._starts = 0
         self._passwords = (secrets.token_hex(16), secrets.token_hex(16))
@@ -58,6 +97,9 @@ class Stage:
         try:
             self.cluster.start()
             self.valkey.start()
+            self.archive.open()
+            self.proxy = Proxy(self.directory / "relay", self.cluster.sockets)
+            self.proxy.start()
             self._passwords = (self.cluster.home.secrets()[OWNER], self.cluster.home.secrets()[APP])
             owner, app = self._passwords
             ensure_roles(
@@ -78,8 +120,11 @@ class Stage:
     def close(self) -> None:
         for name in list(self.programs):
             self.kill(name)
+        if self.proxy is not None:
+            self.proxy.close()
         self.valkey.stop()
         self.cluster.destroy()
+        self.archive.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
@@ -91,14 +136,26 @@ class Stage:
     def app(self) -> str:
         return self.cluster.conninfo(APP, DATABASE)
 
+    @property
+    def owner(self) -> str:
+        return self.cluster.conninfo(OWNER, DATABASE)
+
+    @property
+    def relayed(self) -> str:
+        """The address of the application's login for the workers: through the relay."""
+        return self.app.replace(quote(str(self.cluster.sockets)), quote(str(self.directory / "relay")))
+
     def environment(self) -> dict[str, str]:
         return {
             "BROKER_URL": self.valkey.broker_url,
+            "CUSTODY_ARCHIVE_DIR": str(self.archive.place),
+            "CUSTODY_ARCHIVE_ROWS": str(ARCHIVE_ROWS),
             "CUSTODY_CHUNK_ROWS": str(self.chunk_rows),
             "CUSTODY_DB_LOGIN": "app",
             "CUSTODY_DEBUG": "0",
             "CUSTODY_ENV": "production",
             "CUSTODY_HOME": str(self.directory),
+            "CUSTODY_RETENTION": "standard=0d",
             "CUSTODY_SECRET_KEY": self.cluster.home.secrets()["secret_key"],
             "DATABASE_OWNER_URL": self.cluster.conninfo(OWNER, DATABASE),
             "DATABASE_URL": self.app,
@@ -129,11 +186,15 @@ class Stage:
             self.programs[name] = subprocess.Popen(
                 leash,
                 cwd=PROJECT,
-                env=os.environ | self.environment() | {"PGAPPNAME": name},
+                env=os.environ | self.environment() | {"PGAPPNAME": name, "DATABASE_URL": self.relayed},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def workers(self) -> list[str]:
+        """Names of the programs that work on changes."""
+        return [name for name in list(self.programs) if name != "beat"]
 
     def kill(self, name: str) -> None:
         """SIGKILL for a program and all it started."""
@@ -167,7 +228,8 @@ class Stage:
                 return
 
     def broker(self) -> redis.Redis:
-        return redis.Redis.from_url(self.valkey.cache_url)
+        """The broker's own database: what waits there are Celery's messages."""
+        return redis.Redis.from_url(self.valkey.cache_url.replace("db=1", "db=0"))
 
     def _slow_down(self) -> None:
         with psycopg.connect(self.admin, autocommit=True) as connection:
@@ -177,3 +239,9 @@ class Stage:
 
     def _manage(self, *arguments: str, **environment: str) -> None:
         subprocess.run([sys.executable, "manage.py", *arguments], cwd=PROJECT, env=os.environ | environment, check=True)
+
+
+def signal_to(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process of ours that may be gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,7 +1,8 @@
-"""A user of the shop, at work on the same tables all the time: plain SQL, the application's login, a few rows each.
+"""Users of the shop, at work on the same tables all the time: plain SQL, the application's login, a few rows each.
 
-What it does is what a change must cope with: edits of columns a change writes and of columns it does not, edits
-that are taken back, rows that match a selection after it was frozen, single rows brought back by hand.
+What they do is what a change must cope with: edits of columns a change writes and of columns it does not, edits that are
+taken back, rows that match a selection after it was frozen, single rows brought back by hand. Now and then the owner
+writes many rows at once, says why, and removes some for good.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ import time
 
 import psycopg
 
+from chaos.checker import Heard
 from chaos.data import CONTEXT, TAG_BATCHES
 from chaos.stage import TENANT
 
-USER = json.dumps({"user": 77, "person": 77, "name": "Shop user", "tenant": TENANT, "channel": "shop"})
+USERS = 2_000  # the last guard weighs what each of them writes within ten minutes
+MASS = 250
 TABLES = {"shop_order": "note", "shop_orderitem": "product", "shop_usertag": "tag", "shop_behaviourlog": "action"}
 
 
 class Traffic(threading.Thread):
     """Ends when `stopping` is set; a lost connection is a lost transaction, and then it goes on."""
 
-    def __init__(self, app: str, *, seed: int, pause_s: float = 0.02) -> None:
+    def __init__(self, app: str, owner: str, heard: Heard, *, seed: int, pause_s: float = 0.02) -> None:
         super().__init__(name="traffic", daemon=True)
-        self.app, self.pause_s = app, pause_s
+        self.app, self.owner, self.heard, self.pause_s = app, owner, heard, pause_s
         self.random = random.Random(f"traffic {seed}")
         self.stopping = threading.Event()
         self.written = self.failed = 0
@@ -45,11 +48,14 @@ class Traffic(threading.Thread):
 
     def _highest(self, connection: psycopg.Connection, table: str) -> int:
         with connection.transaction():
-            connection.execute(CONTEXT, [USER, str(TENANT)])
+            connection.execute(CONTEXT, [self._user(), str(TENANT)])
             row = connection.execute(f"SELECT coalesce(max(id), 1) FROM {table}").fetchone()
             return int(row[0]) if row else 1
 
     def _write(self, connection: psycopg.Connection) -> None:
+        if self.random.random() < 0.004:
+            self._mass_write()
+            return
         table, column = self.random.choice(list(TABLES.items()))
         ids = [self.random.randint(1, self._last[table]) for _ in range(self.random.randint(1, 3))]
         deed = self.random.choice((self._edit, self._touch, self._there_and_back, self._bring_back, self._add))
@@ -60,10 +66,36 @@ class Traffic(threading.Thread):
             self.failed += 1
 
     def _run(self, connection: psycopg.Connection, statement: str, *values: object) -> None:
+        """One transaction; what was committed and said so is written down."""
         with connection.transaction():
             connection.execute("SET LOCAL lock_timeout = '500ms'")
-            connection.execute(CONTEXT, [USER, str(TENANT)])
-            connection.execute(statement, values)
+            connection.execute(CONTEXT, [self._user(), str(TENANT)])
+            done = connection.execute(statement, values)  # type: ignore[call-overload]
+            xid = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
+        if done.rowcount and xid:
+            self.heard.writes.append(xid[0])
+
+    def _user(self) -> str:
+        number = 1_000 + self.random.randrange(USERS)
+        return json.dumps({"user": number, "person": number, "name": "Shop user", "tenant": TENANT, "channel": "shop"})
+
+    def _mass_write(self) -> None:
+        """Above the row limit, as only the owner may and only with a reason."""
+        first = self.random.randint(1, self._last["shop_usertag"])
+        statement = self.random.choice(
+            (
+                "DELETE FROM shop_usertag WHERE id BETWEEN %s AND %s",
+                "UPDATE shop_usertag SET weight = 7 WHERE id BETWEEN %s AND %s",
+            )
+        )
+        with (
+            psycopg.connect(self.owner, autocommit=True, application_name="nightly job") as connection,
+            connection.transaction(),
+        ):
+            connection.execute("SET LOCAL lock_timeout = '500ms'")
+            connection.execute("SET LOCAL custody.mass_write = 'nightly job'")
+            connection.execute(CONTEXT, [self._user(), str(TENANT)])
+            connection.execute(statement, [first, first + self.random.choice((20, MASS))])  # type: ignore[call-overload]
 
     def _edit(self, connection: psycopg.Connection, table: str, column: str, ids: list[int]) -> None:
         suffix = column if column != "action" else "payload"

@@ -35,4 +35,6 @@ def test_a_few_faults_break_no_rule() -> None:
 def test_a_careless_executor_is_caught() -> None:
     run = chaos("--faults", "8", "--seed", "1", "--naive")
     assert run.returncode == 1, run.stdout[-3000:] + run.stderr[-3000:]
-    assert "VIOLATION" in run.stdout
+    # For what it did to rows, and for nothing that a careful one would be blamed for as well.
+    assert "VIOLATION I1 a row that had moved" in run.stdout or "VIOLATION I2" in run.stdout, run.stdout[-3000:]
+    assert "VIOLATION I13" not in run.stdout
