@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models.functions import Now
 
+from access import proofs
 from access.enforcement import enforce
 from approvals import tickets
 from approvals.errors import (
@@ -28,7 +29,7 @@ from foundation.postgres.transactions import durable
 def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: str = "") -> Ticket:
     """Approve or reject what `digest` names. Approving never starts anything.
 
-    Raises NotAllowed, SelfApproval, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason.
+    Raises NotAllowed, SelfApproval, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason, StepUpNeeded.
     """
     ticket = tickets.get(ticket_id)
     enforce(actor, "ticket.vote", f"T-{ticket.pk}")
@@ -52,6 +53,7 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
     ticket = Ticket.objects.select_for_update(of=("self",)).select_related("change").get(pk=ticket.pk)
     person_id, user_id = _person(actor)
     _refuse(ticket, person_id, digest)
+    proof = proofs.require(actor, "ticket.vote", f"T-{ticket.pk}")
     Vote.objects.create(
         tenant_id=ticket.tenant_id,
         ticket=ticket,
@@ -63,8 +65,15 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
         digest=digest,
         reason=reason,
         round=ticket.round,
+        proof_id=proof,
     )
-    facts: dict[str, Any] = {"ticket": ticket.pk, "reason": reason, "digest": digest, "round": ticket.round}
+    facts: dict[str, Any] = {
+        "ticket": ticket.pk,
+        "reason": reason,
+        "digest": digest,
+        "round": ticket.round,
+        "proof": proof,
+    }
     if decision == Vote.Decision.REJECT:
         tickets.settle(ticket, Ticket.State.REJECTED)
         execution.move(ticket.change, State.REFUSED)

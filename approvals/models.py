@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from access.models import Proof
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from changes.models import Change
 
@@ -80,6 +81,7 @@ class Vote(models.Model):
     reason = models.TextField(_("reason"), blank=True)
     created_at = models.DateTimeField(_("time"), db_default=Now())
     round = models.SmallIntegerField(_("round"), default=1, db_default=1)
+    proof = models.ForeignKey(Proof, models.PROTECT, related_name="votes", null=True, verbose_name=_("proof"))
 
     app_privileges = frozenset({"SELECT", "INSERT"})
 

@@ -26,6 +26,9 @@ FUNCTIONS = (
     "custody.tidy_snapshots()",
     "custody.forget_buckets()",
     "custody.retention(text)",
+    # Proofs of who one is, see access/sql/proofs_v1.sql: who and when come from the database's side.
+    "custody.record_proof(text, text)",
+    "custody.use_proof(text, text)",
     # These two ask for everything themselves, see changes/sql/purge_v1.sql.
     "custody.record_archive(bigint, integer, bigint, bigint, bigint, bigint, text, text, text)",
     "custody.remove_rows(bigint, integer, bigint, bigint)",

@@ -89,6 +89,7 @@ class Runs:
         self.seconds, self.growth_mb = before, []
 
     def _timed_run(self, what: str, ask: Callable[[], Any]) -> int:
+        from access import proofs
         from approvals import decisions
         from changes import execution
         from foundation.context import acting
@@ -103,10 +104,12 @@ class Runs:
         first, *others = self._people.approvers[: ticket.required]
         for approver in others:
             with acting(approver, channel="bench"):
+                proofs.record(approver, "password", meant="ticket.vote")
                 decisions.vote(ticket.pk, actor=approver, decision="approve", digest=ticket.digest)
         with Memory(self._stage) as memory:
             began = time.perf_counter()
             with acting(first, channel="bench"):
+                proofs.record(first, "password", meant="ticket.vote")
                 decisions.vote(ticket.pk, actor=first, decision="approve", digest=ticket.digest)
             with acting(operator, channel="bench"):
                 execution.start(change.pk, actor=operator)

@@ -120,6 +120,7 @@ class People(threading.Thread):
         self.counts["asked"] += 1
 
     def _agree(self, change: Any) -> None:
+        from access import proofs
         from approvals import decisions
         from approvals.errors import AlreadyVoted
         from approvals.models import Ticket
@@ -130,6 +131,7 @@ class People(threading.Thread):
             voter = _actor(200 + number, f"Approver {number}", "approver")
             try:
                 with acting(voter, channel="chaos"):
+                    proofs.record(voter, "password", meant="ticket.vote")
                     decisions.vote(ticket.pk, actor=voter, decision="approve", digest=ticket.digest)
             except AlreadyVoted:
                 continue

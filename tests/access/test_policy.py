@@ -14,18 +14,19 @@ MAY = {
     "operator": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "ticket.withdraw", "snapshot.browse",
-        "snapshot.take",
+        "snapshot.take", "account.secure",
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "change.rollback", "change.purge",
         "archive.browse", "archive.verify", "ticket.withdraw",
-        "exemption.browse", "exemption.request", "exemption.withdraw", "snapshot.browse", "snapshot.take",
+        "exemption.browse", "exemption.request", "exemption.withdraw", "snapshot.browse", "snapshot.take", "account.secure",
     },
     "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote", "exemption.browse",
-                 "exemption.agree", "exemption.withdraw", "snapshot.browse"},
-    "auditor": {"entity.browse", "archive.browse", "archive.verify", "history.browse", "change.browse", "exemption.browse", "snapshot.browse"},
-    "administrator": {"entity.browse", "exemption.browse"},
+                 "exemption.agree", "exemption.withdraw", "snapshot.browse", "account.secure"},
+    "auditor": {"entity.browse", "archive.browse", "archive.verify", "history.browse", "change.browse", "exemption.browse", "snapshot.browse",
+                "account.secure"},
+    "administrator": {"entity.browse", "exemption.browse", "account.secure"},
 }  # fmt: skip
 ACTIONS = sorted(set().union(*MAY.values()))
 
