@@ -137,9 +137,9 @@ def test_a_way_that_is_not_taken_is_refused_with_those_that_are(approver: Actor)
 )
 def test_the_application_writes_no_proof_by_itself(approver: Actor, statement: str) -> None:
     facts = {"user": approver.user_id, "person": approver.person_id, "proof": prove(approver).pk}
-    with acting(approver), connection.cursor() as cursor:
-        with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
-            cursor.execute(statement.format(**facts))
+    refused = pytest.raises(DatabaseError, match="permission denied")
+    with acting(approver), connection.cursor() as cursor, refused, transaction.atomic():
+        cursor.execute(statement.format(**facts))
 
 
 def test_the_owner_rewrites_no_proof_either(real_db: RealDatabase, approver: Actor) -> None:

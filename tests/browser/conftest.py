@@ -74,7 +74,9 @@ def visit(browser: Browser, live_site: str) -> Iterator[Callable[..., Visitor]]:
     """`visit(operator, width=390, dark=True, script=False)`: logged in through the page; checked at the end."""
     visitors: list[Visitor] = []
 
-    def make(actor: Actor | None, *, width: int = 1440, dark: bool = False, script: bool = True) -> Visitor:
+    def make(
+        actor: Actor | None, *, width: int = 1440, dark: bool = False, script: bool = True, host: str = "127.0.0.1"
+    ) -> Visitor:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
@@ -82,7 +84,7 @@ def visit(browser: Browser, live_site: str) -> Iterator[Callable[..., Visitor]]:
             reduced_motion="reduce",
             service_workers="block",
         )
-        visitor = _watch(context, context.new_page(), live_site)
+        visitor = _watch(context, context.new_page(), live_site.replace("127.0.0.1", host))
         visitors.append(visitor)
         if actor is not None:
             _log_in(visitor, actor)
@@ -93,6 +95,13 @@ def visit(browser: Browser, live_site: str) -> Iterator[Callable[..., Visitor]]:
     for visitor in visitors:
         visitor.page.context.close()
     assert complaints == []
+
+
+def prove(visitor: Visitor) -> None:
+    """Answer the page that stands in front of an act, with the password."""
+    visitor.page.fill("#step_up_password", PASSWORD)
+    visitor.page.click("#step-up button.c-prim")
+    visitor.page.wait_for_load_state()
 
 
 def _log_in(visitor: Visitor, actor: Actor) -> None:
