@@ -88,6 +88,8 @@ DEBUG = _choice("CUSTODY_DEBUG", "0", ("0", "1")) == "1"
 SECRET_KEY = os.environ.get("CUSTODY_SECRET_KEY", "")
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("CUSTODY_SECRET_KEY: set at least 32 random characters. `make run` makes one.")
+# Keys of before still open sessions and the secrets of second factors.
+SECRET_KEY_FALLBACKS = [key for key in os.environ.get("CUSTODY_OLD_SECRET_KEYS", "").split(",") if key]
 ALLOWED_HOSTS = [h for h in os.environ.get("CUSTODY_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h]
 
 _LOGIN = _choice("CUSTODY_DB_LOGIN", "app", ("app", "owner"))
