@@ -38,6 +38,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     "exemption.request": frozenset({ENGINEER}),
     "exemption.agree": frozenset({APPROVER}),
     "exemption.withdraw": frozenset({APPROVER, ENGINEER}),
+    "account.secure": frozenset(ROLES),
 }
 
 

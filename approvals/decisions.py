@@ -8,6 +8,7 @@ from typing import Any
 from django.db import IntegrityError, connection
 from django.db.models.functions import Now
 
+from access import proofs
 from access.enforcement import enforce
 from approvals import tickets
 from approvals.errors import (
@@ -32,7 +33,7 @@ def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: st
     """Approve or reject what `digest` names. Approving never starts anything.
 
     Raises NotAllowed, SelfApproval, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason, NotEntitled,
-    RuleAuthor.
+    RuleAuthor, StepUpNeeded.
     """
     ticket = tickets.get(ticket_id)
     enforce(actor, "ticket.vote", f"T-{ticket.pk}")
@@ -57,6 +58,7 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
     person_id, user_id = _person(actor)
     _refuse(ticket, person_id, digest)
     _refuse_strangers(ticket, person_id, user_id, decision)
+    proof = proofs.require(actor, "ticket.vote", f"T-{ticket.pk}")
     Vote.objects.create(
         tenant_id=ticket.tenant_id,
         ticket=ticket,
@@ -68,8 +70,15 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
         digest=digest,
         reason=reason,
         round=ticket.round,
+        proof_id=proof,
     )
-    facts: dict[str, Any] = {"ticket": ticket.pk, "reason": reason, "digest": digest, "round": ticket.round}
+    facts: dict[str, Any] = {
+        "ticket": ticket.pk,
+        "reason": reason,
+        "digest": digest,
+        "round": ticket.round,
+        "proof": proof,
+    }
     if decision == Vote.Decision.REJECT:
         tickets.settle(ticket, Ticket.State.REJECTED)
         execution.move(ticket.change, State.REFUSED)

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from access import proofs
 from access.enforcement import enforce
 from approvals.errors import (
     BadExpiry,
@@ -88,7 +89,7 @@ def ask(terms: Terms, *, actor: Actor) -> Exemption:
 def agree(exemption_id: int, *, actor: Actor) -> Exemption:
     """Agree to what another person asked for; it holds from now on.
 
-    Raises ExemptionNotFound, SelfApproval, NotAPerson, ExemptionNotOpen.
+    Raises ExemptionNotFound, SelfApproval, NotAPerson, ExemptionNotOpen, StepUpNeeded.
     """
     found = get(exemption_id)
     enforce(actor, "exemption.agree", f"E-{found.pk}")
@@ -96,12 +97,15 @@ def agree(exemption_id: int, *, actor: Actor) -> Exemption:
         raise NotAPerson()
     try:
         with durable():
+            if found.asked_person_id == actor.person_id:
+                raise SelfApproval(exemption_id=found.pk)
+            proof = proofs.require(actor, "exemption.agree", f"E-{found.pk}")
             moved = Exemption.objects.filter(
                 pk=found.pk, agreed_at__isnull=True, withdrawn_at__isnull=True, expires_at__gt=Now()
             ).update(agreed_at=Now(), agreed_person_id=actor.person_id, agreed_name=actor.name)
             if not moved:
                 raise ExemptionNotOpen(exemption_id=found.pk)
-            _note(found, "exemption.agreed")
+            _note(found, "exemption.agreed", proof=proof)
     except IntegrityError as error:
         if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") == "audit_exemption_two_persons":
             raise SelfApproval(exemption_id=found.pk) from error

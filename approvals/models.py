@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from access.models import Proof
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from changes.models import Change
 
@@ -84,6 +85,7 @@ class Vote(models.Model):
     round = models.SmallIntegerField(_("round"), default=1, db_default=1)
     # Which of the rule's stages it counts for; chosen by the database.
     stage = models.SmallIntegerField(_("stage"), default=0, db_default=0)
+    proof = models.ForeignKey(Proof, models.PROTECT, related_name="votes", null=True, verbose_name=_("proof"))
 
     app_privileges = frozenset({"SELECT", "INSERT"})
 

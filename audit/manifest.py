@@ -38,6 +38,9 @@ FUNCTIONS = (
     "custody.counted(integer, bigint, boolean)",
     "custody.is_agreed(integer, bigint, boolean)",
     "custody.may_decide(integer, bigint, bigint, bigint)",
+    # Proofs of who one is, see access/sql/proofs_v1.sql: who and when come from the database's side.
+    "custody.record_proof(text, text)",
+    "custody.use_proof(text, text)",
     # These two ask for everything themselves, see changes/sql/purge_v1.sql.
     "custody.record_archive(bigint, integer, bigint, bigint, bigint, bigint, text, text, text)",
     "custody.remove_rows(bigint, integer, bigint, bigint)",

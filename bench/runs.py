@@ -130,6 +130,7 @@ class Runs:
         self.seconds, self.growth_mb = before, []
 
     def timed_run(self, what: str, ask: Callable[[], Any], *, actor: Any = None) -> int:
+        from access import proofs
         from approvals import decisions
         from changes import execution
         from foundation.context import acting
@@ -144,10 +145,12 @@ class Runs:
         first, *others = self._people.approvers[: ticket.required]
         for approver in others:
             with acting(approver, channel="bench"):
+                proofs.record(approver, "password", meant="ticket.vote")
                 decisions.vote(ticket.pk, actor=approver, decision="approve", digest=ticket.digest)
         with Memory(self._stage) as memory:
             began = time.perf_counter()
             with acting(first, channel="bench"):
+                proofs.record(first, "password", meant="ticket.vote")
                 decisions.vote(ticket.pk, actor=first, decision="approve", digest=ticket.digest)
             with acting(actor, channel="bench"):
                 execution.start(change.pk, actor=actor)

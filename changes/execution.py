@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from access import proofs
 from access.enforcement import enforce
 from audit import registry
 from changes import canary, chunks, drift, lanes, marking, record, schema, staging
@@ -66,10 +67,12 @@ def can_start(change: Change) -> bool:
 def start(change_id: int, *, actor: Actor) -> Change:
     """Start a cleared change, or go on with a paused or failed one; workers are woken after the commit.
 
-    Raises WrongState, NotVerified, OutsideWindow, NewDependants, SchemaMoved, ColumnsMissing, TooMuchDrift.
+    Raises WrongState, NotVerified, OutsideWindow, NewDependants, SchemaMoved, ColumnsMissing, TooMuchDrift, StepUpNeeded.
     """
     change = get(change_id)
     enforce(actor, "change.start", f"C-{change.pk}")
+    if action := REGISTRY[change.operation].action:
+        proofs.require(actor, action, f"C-{change.pk}")
     if change.state == State.FAILED and not can_start(change):
         raise NotVerified(change_id=change.pk)
     before = change.state

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection
 
+from access import proofs
 from access.enforcement import enforce
 from audit import registry
 from audit.entity import SoftDeleted
@@ -65,7 +66,7 @@ def prepare(
     options: Mapping[str, Any] | None = None,
     **how: dict[str, Any] | None,
 ) -> Prepared:
-    """Read and check a request. Raises NotAllowed or an Invalid that names the field.
+    """Read and check a request. Raises NotAllowed, StepUpNeeded or an Invalid that names the field.
 
     `options` is what the operation takes besides the selection, see its `read_options`; `how`: window, canary.
     """
@@ -112,6 +113,7 @@ def _allow(actor: Actor, operation: str, model: type[SoftDeleted]) -> None:
     enforce(actor, "change.undo" if operation == Operation.UNDO else "change.request", model._meta.label_lower)
     if action := REGISTRY[operation].action:
         enforce(actor, action, model._meta.label_lower)
+        proofs.require(actor, action, model._meta.label_lower)
 
 
 def submit(actor: Actor, **request: Any) -> Change:

@@ -132,6 +132,7 @@ class People(threading.Thread):
             self.checker.heard.answers.append(f"{case.key}: {first.change.pk} and {again.change.pk}")
 
     def _agree(self, change: Any) -> None:
+        from access import proofs
         from approvals import decisions
         from approvals.errors import AlreadyVoted
         from approvals.models import Ticket
@@ -142,6 +143,7 @@ class People(threading.Thread):
             voter = _actor(200 + number, f"Approver {number}", "approver")
             try:
                 with acting(voter, channel="chaos"):
+                    proofs.record(voter, "password", meant="ticket.vote")
                     decisions.vote(ticket.pk, actor=voter, decision="approve", digest=ticket.digest)
                 self.checker.heard.votes.add((ticket.pk, voter.person_id))
             except AlreadyVoted:

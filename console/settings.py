@@ -31,6 +31,20 @@ def _number(name: str, default: int, least: int) -> int:
     return int(text)
 
 
+def _names(name: str, default: str, allowed: tuple[str, ...] = ()) -> list[str]:
+    """Names with commas between, each once. "none" stands for none of them where any name is allowed."""
+    text = os.environ.get(name) or default
+    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if found == ["none"] and not allowed:
+        return []
+    unknown = [part for part in found if allowed and part not in allowed]
+    if unknown or not found:
+        raise ImproperlyConfigured(
+            f"{name}={text!r}: use one or more of {', '.join(allowed) or 'the names'}, with commas."
+        )
+    return found
+
+
 def _address(name: str, schemes: tuple[str, ...]) -> str:
     """An address of one of these kinds, or nothing. Tests without a worker use Celery's memory transport."""
     text = os.environ.get(name, "")
@@ -75,6 +89,8 @@ DEBUG = _choice("CUSTODY_DEBUG", "0", ("0", "1")) == "1"
 SECRET_KEY = os.environ.get("CUSTODY_SECRET_KEY", "")
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("CUSTODY_SECRET_KEY: set at least 32 random characters. `make run` makes one.")
+# Keys of before still open sessions and the secrets of second factors.
+SECRET_KEY_FALLBACKS = [key for key in os.environ.get("CUSTODY_OLD_SECRET_KEYS", "").split(",") if key]
 ALLOWED_HOSTS = [h for h in os.environ.get("CUSTODY_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h]
 
 _LOGIN = _choice("CUSTODY_DB_LOGIN", "app", ("app", "owner"))
@@ -114,6 +130,11 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "axes",
     "django_prometheus",
     "rest_framework",
@@ -137,6 +158,8 @@ MIDDLEWARE = [
     "console.middleware.context.ContextMiddleware",
     "console.middleware.refusals.RefusalMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "console.middleware.step_up.StepUpMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -157,6 +180,53 @@ AXES_LOCKOUT_TEMPLATE = "console/lockout.html"
 CSRF_FAILURE_VIEW = "console.pages.errors.csrf_failure"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+
+# Second factors and OpenID Connect (django-allauth); its pages are the ones of console/pages/security.py only.
+ACCOUNT_ADAPTER = "console.login.adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_NOTIFICATIONS = False
+ACCOUNT_RATE_LIMITS = False  # axes counts, in the database
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+MFA_ADAPTER = "console.login.adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "console.login.forms.SecondStepForm",
+    "authenticate_webauthn": "console.login.forms.SecondPasskeyForm",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # a passkey stands in for the password
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = CUSTODY_ENV in ("development", "demo")  # http://localhost
+MFA_TOTP_TOLERANCE = 1
+MFA_TOTP_ISSUER = "Custody"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+SOCIALACCOUNT_ADAPTER = "console.login.adapters.SocialAdapter"
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_ONLY = False
+CUSTODY_OIDC_ISSUER = _address("CUSTODY_OIDC_ISSUER", ("https", "http")).rstrip("/")
+CUSTODY_OIDC_NAME = os.environ.get("CUSTODY_OIDC_NAME") or "OpenID Connect"
+CUSTODY_OIDC_LINK_BY_EMAIL = _choice("CUSTODY_OIDC_LINK_BY_EMAIL", "1", ("0", "1")) == "1"
+if PRODUCTION and CUSTODY_OIDC_ISSUER.startswith("http://"):
+    raise ImproperlyConfigured("CUSTODY_OIDC_ISSUER: use an https:// address in production.")
+if CUSTODY_OIDC_ISSUER and not (os.environ.get("CUSTODY_OIDC_CLIENT") and os.environ.get("CUSTODY_OIDC_SECRET")):
+    raise ImproperlyConfigured("CUSTODY_OIDC_ISSUER needs CUSTODY_OIDC_CLIENT and CUSTODY_OIDC_SECRET beside it.")
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": CUSTODY_OIDC_NAME,
+                "client_id": os.environ["CUSTODY_OIDC_CLIENT"],
+                "secret": os.environ["CUSTODY_OIDC_SECRET"],
+                "settings": {"server_url": CUSTODY_OIDC_ISSUER, "oauth_pkce_enabled": True},
+            }
+        ]
+        if CUSTODY_OIDC_ISSUER
+        else [],
+    }
+}
 
 TEMPLATES = [
     {
@@ -279,6 +349,10 @@ CUSTODY_IMPORT_ROWS = _number("CUSTODY_IMPORT_ROWS", 100_000, 1)
 CUSTODY_IMPORT_BYTES = _number("CUSTODY_IMPORT_BYTES", 32 * 1024 * 1024, 1)
 # The one door every ORM delete of an entity goes through.
 CUSTODY_DELETE_DOOR = "approvals.doors.delete_selection"
+# A fresh proof ("step-up"): which actions of the policy ask for one, how old it may be, what counts. See docs/signing-in.md.
+CUSTODY_STEP_UP_ACTIONS = _names("CUSTODY_STEP_UP_ACTIONS", "ticket.vote,exemption.agree,change.purge,account.secure")
+CUSTODY_STEP_UP_SECONDS = _number("CUSTODY_STEP_UP_SECONDS", 300, 1)
+CUSTODY_STEP_UP_METHODS = _names("CUSTODY_STEP_UP_METHODS", "password,code,passkey", ("password", "code", "passkey"))
 # Kinds of a project's own operations, as import paths with commas: "shop.stamp.KIND".
 # Who must agree to what, until a tenant agrees to rules of its own. See docs/rules.md.
 CUSTODY_RULES = SHIPPED

@@ -25,5 +25,6 @@ urlpatterns = [
     path("", declared_open("leads to the first page.")(RedirectView.as_view(pattern_name="admin:index"))),
     path("healthz", alive),
     path("admin/", admin.site.urls),
+    path("account/", include("console.pages.security")),
     path("api/", include("console.api.routes")),
 ]

@@ -18,7 +18,7 @@ from foundation.actor import Actor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Everything the record wants to know about the writer."""
+    """Everything the record wants to know about the writer. `session` is the hash of the session or token in use."""
 
     actor: Actor
     tenant_id: int | None = None
@@ -30,6 +30,7 @@ class Context:
     action: str | None = None
     reason: str | None = None
     decision_id: str | None = None
+    session: str | None = None
 
     def as_json(self) -> str:
         """The value of `custody.context`; keys without a value are left out."""
@@ -46,6 +47,7 @@ class Context:
             "action": self.action,
             "reason": self.reason,
             "decision": self.decision_id,
+            "session": self.session,
         }
         return json.dumps({key: value for key, value in pairs.items() if value is not None})
 
@@ -71,6 +73,7 @@ def acting(
     action: str | None = None,
     reason: str | None = None,
     decision_id: str | None = None,
+    session: str | None = None,
 ) -> Iterator[Context]:
     """Do the block's work as `actor`, for `tenant_id` (default: the actor's own tenant)."""
     context = Context(
@@ -84,6 +87,7 @@ def acting(
         action=action,
         reason=reason,
         decision_id=decision_id,
+        session=session,
     )
     token = _current.set(context)
     try:

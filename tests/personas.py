@@ -7,8 +7,9 @@ inside `foundation.context.acting(...)`; the tenant comes from there.
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,11 +19,54 @@ from foundation.actor import Actor
 _number = itertools.count(1)
 
 
+@pytest.fixture(autouse=True)
+def proofs_at_hand(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whoever a test logs in has just proven who they are, in that session or by that token.
+
+    Tests of the proof itself carry the mark `unproven`; there nobody has.
+    """
+    if _unproven(request):
+        yield
+        return
+    from django.contrib.auth.signals import user_logged_in
+    from django.db.models.signals import post_save
+    from rest_framework.authtoken.models import Token
+
+    from access.actors import actor_for
+    from access.proofs import bound_to
+
+    def logged_in(request: Any, user: Any, **more: Any) -> None:
+        prove(actor_for(user), session=bound_to("session", request.session.session_key))
+
+    def given_a_token(instance: Any, created: bool, **more: Any) -> None:
+        if created:
+            prove(actor_for(instance.user), session=bound_to("token", instance.key))
+
+    user_logged_in.connect(logged_in)
+    post_save.connect(given_a_token, sender=Token)
+    yield
+    user_logged_in.disconnect(logged_in)
+    post_save.disconnect(given_a_token, sender=Token)
+
+
+def prove(actor: Actor, *, session: str | None = None, method: str = "password") -> Any:
+    """A fresh proof of the persona for a session or token (hashed), or for work without one; the proof."""
+    from access import proofs
+    from foundation.context import acting
+
+    with acting(actor, session=session):
+        return proofs.record(actor, method)
+
+
+def _unproven(request: pytest.FixtureRequest) -> bool:
+    return request.node.get_closest_marker("unproven") is not None
+
+
 @pytest.fixture
 def persona(request: pytest.FixtureRequest) -> Callable[..., Actor]:
     """Make one more: `persona("approver", name="Ann Other", tenant=2, person=actor.person_id)`."""
     request.getfixturevalue("real_db" if "real_db" in request.fixturenames else "db")
-    return _make
+    return functools.partial(_make, proven=not _unproven(request))
 
 
 @pytest.fixture
@@ -61,7 +105,9 @@ def outsider(persona: Callable[..., Actor]) -> Actor:
     return persona(name="Oskar Lindqvist", tenant=2)
 
 
-def _make(*roles: str, name: str, tenant: int | None = 1, person: int | None = None, **columns: Any) -> Actor:
+def _make(
+    *roles: str, name: str, tenant: int | None = 1, person: int | None = None, proven: bool = True, **columns: Any
+) -> Actor:
     from django.contrib.auth import get_user_model
     from django.contrib.auth.models import Group
 
@@ -79,7 +125,10 @@ def _make(*roles: str, name: str, tenant: int | None = 1, person: int | None = N
     if person is None:
         person = Person.objects.create(name=name).pk
     Account.objects.create(user=user, person_id=person, tenant_id=tenant)
-    return actor_for(user)
+    actor = actor_for(user)
+    if proven:
+        prove(actor)
+    return actor
 
 
 def user_of(actor: Actor) -> Any:

@@ -81,6 +81,8 @@ class Servers:
             "CUSTODY_THROTTLE_WAL": "0",
             "CUSTODY_THROTTLE_MAINTENANCE": "0",
             "CUSTODY_THROTTLE_API": "0",
+            # Personas begin with a proof, which must outlast the slowest test. What is older is made so by the owner.
+            "CUSTODY_STEP_UP_SECONDS": "3600",
         }
 
     def ensure_template(self) -> None:

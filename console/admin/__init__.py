@@ -5,6 +5,9 @@ An app that wants other columns registers a GovernedAdmin of its own in its `adm
 
 from __future__ import annotations
 
+from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from rest_framework.authtoken.models import TokenProxy
@@ -12,7 +15,14 @@ from rest_framework.authtoken.models import TokenProxy
 from access.models import Account, Person, Tenant
 from audit import registry
 from console.admin.governed import GovernedAdmin
-from console.admin.people import AccountAdmin, CustodyGroupAdmin, CustodyUserAdmin, PersonAdmin, TenantAdmin
+from console.admin.people import (
+    AccountAdmin,
+    CustodyGroupAdmin,
+    CustodyUserAdmin,
+    PersonAdmin,
+    SubjectAdmin,
+    TenantAdmin,
+)
 
 __all__ = ["GovernedAdmin"]
 
@@ -25,14 +35,16 @@ def register_all() -> None:
         (Account, AccountAdmin),
         (Person, PersonAdmin),
         (Tenant, TenantAdmin),
+        (SocialAccount, SubjectAdmin),
     )
     for model, pages in people:
         if admin.site.is_registered(model):
             admin.site.unregister(model)
         admin.site.register(model, pages)
-    # Its pages ask Django's permissions, so a superuser would read everybody's token there.
-    if admin.site.is_registered(TokenProxy):
-        admin.site.unregister(TokenProxy)
+    # Their pages ask Django's permissions, so a superuser would read everybody's token or factor there.
+    for model in (TokenProxy, Authenticator, EmailAddress, EmailConfirmation, SocialApp, SocialToken):
+        if admin.site.is_registered(model):
+            admin.site.unregister(model)
     for entity in registry.entities():
         # Django's admin has no pages for composite keys; those tables have pages of Custody's own.
         if not admin.site.is_registered(entity) and not entity._meta.is_composite_pk:

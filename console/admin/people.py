@@ -99,3 +99,11 @@ class PersonAdmin(AdministratorOnly, admin.ModelAdmin):
 
 class TenantAdmin(AdministratorOnly, admin.ModelAdmin):
     list_display = ("name", "slug")
+
+
+class SubjectAdmin(AdministratorOnly, admin.ModelAdmin):
+    """Whose login a subject of OpenID Connect is. A new link is made by hand here, or by the verified address."""
+
+    list_display = ("user", "provider", "uid", "last_login")
+    list_select_related = ("user",)
+    fields = ("user", "provider", "uid")

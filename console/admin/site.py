@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.utils.translation import gettext_lazy as _
 
 from access.openness import declared_open
-from console.pages.login import LoginForm, choose_language
+from console.pages.login import Entrance, choose_language
 from console.pages.overview import overview
 from console.pages.routes import routes
 from console.pages.shell import shell_context
@@ -25,8 +25,6 @@ class CustodyAdminSite(AdminSite):
     site_header = "Custody"
     index_title = _("Overview")
     enable_nav_sidebar = False
-    # Django's own form insists on `is_staff`; here a role decides, page by page.
-    login_form = LoginForm
 
     def has_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_authenticated)
@@ -41,4 +39,9 @@ class CustodyAdminSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         pages = [path(route, self.admin_view(view), name=name) for route, view, name in routes(debug=settings.DEBUG)]
-        return [path("language/", choose_language, name="language"), *pages, *super().get_urls()]
+        open_to_all = [
+            # Django's own login insists on `is_staff`; here a role decides, page by page.
+            path("login/", Entrance.as_view(), name="login"),
+            path("language/", choose_language, name="language"),
+        ]
+        return [*open_to_all, *pages, *super().get_urls()]

@@ -15,12 +15,13 @@ from access.openness import declared_open
 from access.policy import ALLOWED
 from console.api.base import ApiView, OpenApiView
 from console.api.describing import operation
-from console.api.errors import LockedOut, WrongCredentials
+from console.api.errors import CodeNeeded, LockedOut, WrongCredentials
 from console.api.fields import read
 from console.api.problems import locked_out
 from console.api.requests import TokenRequest
 from console.api.serializers import MeShown, TokenShown
 from console.api.tickets import waiting_for
+from console.login import counting, factors
 
 
 @declared_open("tells a login about itself.")
@@ -52,7 +53,7 @@ class Tokens(OpenApiView):
         "A token for a user name and a password; the same one until it is revoked",
         takes=TokenRequest,
         gives=TokenShown,
-        errors=(WrongCredentials, LockedOut),
+        errors=(WrongCredentials, CodeNeeded, LockedOut),
         login=False,
         tag="account",
     )
@@ -65,8 +66,21 @@ class Tokens(OpenApiView):
                 raw.axes_locked_out = False  # or the middleware of axes replaces the answer by a page
                 raise locked_out(get_cool_off(raw))
             raise WrongCredentials()
+        _second_step(raw, user, sent["code"])
         token, _ = Token.objects.get_or_create(user=user)
         return Response(TokenShown({"token": token.key}).data)
+
+
+def _second_step(request: Any, user: Any, code: str) -> None:
+    """A password alone opens no login that has a second factor. Raises CodeNeeded, WrongCredentials, LockedOut."""
+    if not factors.means_of(user).second:
+        return
+    if not code:
+        raise CodeNeeded(field="code")
+    counting.refuse_locked(request, user)
+    if not (factors.right_code(user, code) or factors.right_recovery_code(user, code)):
+        counting.count_wrong(request, user)
+        raise WrongCredentials(field="code")
 
 
 @declared_open("takes back one's own token.")

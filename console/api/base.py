@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from access.actors import actor_for
 from access.enforcement import enforce
+from access.proofs import bound_to
 from console.api.bodies import StrictJSONParser, refuse_unstorable
 from console.api.errors import UnknownParameter
 from console.api.problems import handle
@@ -76,10 +77,11 @@ class ApiView(APIView):
                 raise UnknownParameter(field=name[:60], value=name[:60], known=", ".join(sorted(known)) or "-")
 
     def _act(self, request: Request) -> None:
-        """Open the context, unless the middleware has already opened the same person's."""
+        """Open the context of the token, unless a session is used, whose context the middleware has opened."""
         raw: Any = request._request
         work = context.current()
-        if work is not None and work.actor.user_id == request.user.pk:
+        key = getattr(request.auth, "key", "")
+        if work is not None and work.actor.user_id == request.user.pk and not key:
             self.actor = work.actor
             return
         self.actor = actor_for(request.user)
@@ -90,6 +92,7 @@ class ApiView(APIView):
                 request_id=raw.request_id,
                 trace_id=raw.trace_id,
                 ip=raw.META.get("REMOTE_ADDR") or None,
+                session=bound_to("token", key) if key else None,
             )
         )
 

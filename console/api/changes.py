@@ -10,6 +10,7 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from access.errors import StepUpNeeded
 from approvals import gate
 from approvals.errors import NotAPerson
 from audit import registry
@@ -127,6 +128,7 @@ class ChangeList(ApiView):
             engine.BadWindow,
             engine.BadCanary,
             NotAPerson,
+            StepUpNeeded,
             BadParameter,
         ),
         tag="changes",

@@ -97,3 +97,16 @@ class LockedOut(Denied):
 
     code = "locked_out"
     status = 429
+
+
+class GivenTwice(Invalid):
+    """Send either `password` or `code`."""
+
+    code = "password_or_code"
+
+
+class CodeNeeded(Denied):
+    """This login is protected by a second factor. Send `code` too: what the code app shows, or a recovery code."""
+
+    code = "code_needed"
+    status = 401

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from access.errors import StepUpNeeded
 from approvals import errors as refusals
 from approvals import exemptions
 from audit.errors import UnknownEntity
@@ -93,6 +94,7 @@ class ExemptionAgree(ApiView):
             refusals.SelfApproval,
             refusals.NotAPerson,
             refusals.ExemptionNotOpen,
+            StepUpNeeded,
         ),
         tag="exemptions",
     )

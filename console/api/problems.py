@@ -14,6 +14,7 @@ from django.core import exceptions as django_errors
 from django.core.signals import got_request_exception
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.encoding import force_str
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError as BrokerDown
@@ -21,6 +22,7 @@ from redis.exceptions import RedisError
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
+from access.errors import StepUpNeeded
 from changes.errors import BadValue
 from console.api.errors import BodyTooLarge, ConstraintViolated, InvalidFields, LockedOut, RefusedByDatabase
 from console.errors import status_of
@@ -140,6 +142,8 @@ def problem_of(error: Exception) -> Problem | None:
 def _of_custody(error: CustodyError) -> Problem:
     facts = {name: value for name, value in error.facts.items() if name not in ("field", "errors")}
     status = status_of(error)
+    if isinstance(error, StepUpNeeded):
+        facts["link"] = reverse("api:step-up")
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
     if status == 401:
         headers = {"WWW-Authenticate": "Token"}

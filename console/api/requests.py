@@ -213,3 +213,9 @@ class RowRequest(Body):
 class TokenRequest(Body):
     username = Text(max_length=150)
     password = Text(max_length=4096, trim_whitespace=False)
+    code = Text(
+        required=False,
+        default="",
+        max_length=20,
+        help_text="Where a second factor is set up: of the app, or a recovery code.",
+    )

@@ -22,6 +22,7 @@ from console.api import (
     rows,
     runs,
     snapshots,
+    step_up,
     tickets,
     undoing,
 )
@@ -88,6 +89,7 @@ V1 = [
     path("events/undo/", undoing.EventsUndo.as_view(), name="events-undo"),
     path("events/undo-preview/", undoing.EventsUndoPreview.as_view(), name="events-undo-preview"),
     path("me/", accounts.Me.as_view(), name="me"),
+    path("step-up/", step_up.StepUp.as_view(), name="step-up"),
     path("tokens/", accounts.Tokens.as_view(), name="tokens"),
     path("tokens/mine/", accounts.TokenRevoke.as_view(), name="token-mine"),
 ]

@@ -9,6 +9,7 @@ from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from access.errors import StepUpNeeded
 from approvals import gate, starting
 from approvals.errors import BackToVoting, NotAPerson
 from changes import drift, execution, pacing
@@ -47,6 +48,7 @@ class ChangeStart(ApiView):
             engine.OutsideWindow,
             engine.TooMuchDrift,
             BackToVoting,
+            StepUpNeeded,
         ),
         tag="changes",
     )

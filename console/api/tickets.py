@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from access.enforcement import allowed
+from access.errors import StepUpNeeded
 from approvals import decisions, tickets
 from approvals import errors as refusals
 from approvals.models import Ticket, Vote
@@ -76,6 +77,7 @@ class TicketVotes(ApiView):
             refusals.TicketNotPending,
             refusals.AlreadyVoted,
             refusals.DigestMoved,
+            StepUpNeeded,
         ),
         tag="tickets",
     )

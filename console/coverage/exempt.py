@@ -4,12 +4,15 @@ from __future__ import annotations
 
 # By app label: tables that hold no row of the business.
 TABLES = {
+    "account": "addresses of logins for django-allauth; unused but for OpenID Connect.",
     "admin": "Django's own log of its forms; the record of Custody is the database's.",
     "auth": "logins and roles: pages for administrators only, nothing there deletes.",
     "authtoken": "tokens of programs: each login makes and revokes its own.",
     "axes": "counts wrong passwords; old counts are thrown away.",
     "contenttypes": "names of models, written by migrate.",
+    "mfa": "second factors; each login adds and removes its own, after a fresh proof.",
     "sessions": "login sessions; they end.",
+    "socialaccount": "subjects of OpenID Connect and whose login they are.",
 }
 
 # By module and name: views of libraries behind no action of the policy.

@@ -60,5 +60,5 @@ def _missing(entity: Any) -> str:
 
 def _exempt(model: Any) -> str:
     """Only a library's own models: a project's model with the same app label is not meant."""
-    is_library = model.__module__.startswith(("django.", "rest_framework.", "axes."))
+    is_library = model.__module__.startswith(("django.", "rest_framework.", "axes.", "allauth."))
     return TABLES.get(model._meta.app_label, "") if is_library else ""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponseBase
 
 from access.actors import actor_for
+from access.proofs import bound_to
 from foundation.actor import Actor
 from foundation.context import acting
 
@@ -51,6 +52,7 @@ class ContextMiddleware:
             request_id=request_id,
             trace_id=trace_id,
             ip=request.META.get("REMOTE_ADDR") or None,
+            session=bound_to("session", request.session.session_key or ""),
         ):
             return self.get_response(request)
 

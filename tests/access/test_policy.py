@@ -14,22 +14,22 @@ MAY = {
     "operator": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "ticket.withdraw", "snapshot.browse",
-        "snapshot.take", "rule.browse",
+        "snapshot.take", "rule.browse", "account.secure",
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "change.rollback", "change.purge",
         "archive.browse", "archive.verify", "ticket.withdraw",
         "exemption.browse", "exemption.request", "exemption.withdraw", "snapshot.browse", "snapshot.take",
-        "rule.browse", "amendment.browse",
+        "rule.browse", "amendment.browse", "account.secure",
     },
     "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote", "exemption.browse",
                  "exemption.agree", "exemption.withdraw", "snapshot.browse", "rule.browse", "amendment.browse",
-                 "amendment.agree"},
+                 "amendment.agree", "account.secure"},
     "auditor": {"entity.browse", "archive.browse", "archive.verify", "history.browse", "change.browse", "exemption.browse", "snapshot.browse",
-                "rule.browse", "amendment.browse"},
+                "rule.browse", "amendment.browse", "account.secure"},
     "administrator": {"entity.browse", "exemption.browse", "rule.browse", "amendment.browse", "amendment.propose",
-                      "amendment.agree"},
+                      "amendment.agree", "account.secure"},
 }  # fmt: skip
 ACTIONS = sorted(set().union(*MAY.values()))
 

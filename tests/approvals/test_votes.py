@@ -29,7 +29,7 @@ from foundation.actor import Actor
 from foundation.context import acting
 from shop.models import Order
 from tests.journey import ask, keys_of
-from tests.personas import orders, tags
+from tests.personas import orders, prove, tags
 
 pytestmark = pytest.mark.django_db
 
@@ -215,8 +215,20 @@ class TestTheDatabaseSaysItToo:
 
     FORGED = (
         "INSERT INTO approvals_vote (tenant_id, ticket_id, requester_person_id, person_id, user_id, name, decision, "
-        "digest, reason) VALUES (1, {ticket}, {asked}, {person}, {user}, 'x', 'approve', '{digest}', '')"
+        "digest, reason, proof_id) VALUES (1, {ticket}, {asked}, {person}, {user}, 'x', 'approve', '{digest}', '', {proof})"
     )
+
+    def forged(self, ticket: Ticket, voter: Actor, **other: Any) -> str:
+        """A vote with a good proof of its own, so that what is tested is the only thing wrong with it."""
+        facts = {
+            "ticket": ticket.pk,
+            "asked": ticket.requester_person_id,
+            "person": voter.person_id,
+            "user": voter.user_id,
+            "proof": prove(voter).pk,
+            "digest": ticket.digest,
+        }
+        return self.FORGED.format(**facts | other)
 
     def run(self, statement: str, actor: Actor) -> None:
         with acting(actor), transaction.atomic(), connection.cursor() as cursor:
@@ -225,22 +237,12 @@ class TestTheDatabaseSaysItToo:
     def test_an_own_vote_is_refused(self, ticket: Ticket, operator: Actor) -> None:
         own = ticket.requester_person_id
         with pytest.raises(DatabaseError, match="not_the_requester"):
-            self.run(
-                self.FORGED.format(
-                    ticket=ticket.pk, asked=own, person=own, user=operator.user_id, digest=ticket.digest
-                ),
-                operator,
-            )
+            self.run(self.forged(ticket, operator, asked=own, person=own), operator)
 
     def test_an_own_vote_under_a_wrong_requester_is_refused(self, ticket: Ticket, operator: Actor) -> None:
         own = ticket.requester_person_id
         with pytest.raises(DatabaseError, match=r"approvals_vote_ticket_fk|may not decide"):
-            self.run(
-                self.FORGED.format(
-                    ticket=ticket.pk, asked=10**6, person=own, user=operator.user_id, digest=ticket.digest
-                ),
-                operator,
-            )
+            self.run(self.forged(ticket, operator, asked=10**6, person=own), operator)
             with acting(operator), connection.cursor() as cursor:
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -258,14 +260,7 @@ class TestTheDatabaseSaysItToo:
     def test_votes_for_another_fingerprint_clear_nothing(
         self, ticket: Ticket, operator: Actor, approver: Actor
     ) -> None:
-        forged = self.FORGED.format(
-            ticket=ticket.pk,
-            asked=ticket.requester_person_id,
-            person=approver.person_id,
-            user=approver.user_id,
-            digest="0" * 64,
-        )
-        self.run(forged, operator)
+        self.run(self.forged(ticket, approver, digest="0" * 64), operator)
         with pytest.raises(DatabaseError, match="has not been approved by"):
             self.run(f"UPDATE approvals_ticket SET state = 'approved' WHERE id = {ticket.pk}", operator)
         with pytest.raises(DatabaseError, match="has not been approved by"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,7 +79,13 @@ def visit(browser: Browser, live_site: str) -> Iterator[Callable[..., Visitor]]:
     visitors: list[Visitor] = []
 
     def make(
-        actor: Actor | None, *, width: int = 1440, dark: bool = False, script: bool = True, by_page: bool = False
+        actor: Actor | None,
+        *,
+        width: int = 1440,
+        dark: bool = False,
+        script: bool = True,
+        by_page: bool = False,
+        host: str = "127.0.0.1",
     ) -> Visitor:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
@@ -87,7 +94,7 @@ def visit(browser: Browser, live_site: str) -> Iterator[Callable[..., Visitor]]:
             reduced_motion="reduce",
             service_workers="block",
         )
-        visitor = _watch(context, context.new_page(), live_site)
+        visitor = _watch(context, context.new_page(), live_site.replace("127.0.0.1", host))
         visitors.append(visitor)
         if actor is not None:
             (_log_in_by_page if by_page else _log_in)(visitor, actor)
@@ -100,8 +107,22 @@ def visit(browser: Browser, live_site: str) -> Iterator[Callable[..., Visitor]]:
     assert complaints == []
 
 
+def prove(visitor: Visitor) -> None:
+    """Answer the page that stands in front of an act, with the password."""
+    visitor.page.fill("#step_up_password", PASSWORD)
+    visitor.page.click("#step-up button.c-prim")
+    visitor.page.wait_for_load_state()
+
+
+@cache
+def _encoded() -> str:
+    """The password as the site keeps it, which hashes otherwise than the tests; made once."""
+    return make_password(PASSWORD, hasher="pbkdf2_sha256")
+
+
 def _log_in(visitor: Visitor, actor: Actor) -> None:
-    """With a session that is there already: passwords are hashed slowly."""
+    """With a session that is there already: passwords are hashed slowly. The password is for the fresh proof."""
+    type(user_of(actor)).objects.filter(pk=actor.user_id).update(password=_encoded())
     client = Client()
     client.force_login(user_of(actor), backend="django.contrib.auth.backends.ModelBackend")
     value = client.cookies[settings.SESSION_COOKIE_NAME].value
@@ -112,7 +133,7 @@ def _log_in(visitor: Visitor, actor: Actor) -> None:
 
 def _log_in_by_page(visitor: Visitor, actor: Actor) -> None:
     user = user_of(actor)
-    user.password = make_password(PASSWORD, hasher="pbkdf2_sha256")  # the site's kind, not the one of tests
+    user.password = _encoded()
     user.save()
     visitor.open("/admin/login/")
     visitor.page.fill("#id_username", user.username)

@@ -88,6 +88,7 @@ def pages(story: dict[str, int]) -> list[str]:
         f"/admin/snapshots/{story['snapshot']}/",
         f"/admin/snapshots/compare/?entity=shop.order&a={story['snapshot']}&b=now",
         "/admin/password_change/",
+        "/account/security/",
     ]
 
 

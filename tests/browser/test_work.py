@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import prove
 from tests.personas import orders
 
 pytestmark = pytest.mark.browser
@@ -42,6 +43,8 @@ def test_from_the_list_to_the_undo(real_db: Any, operator: Any, approver: Any, v
     decision = deciding.open("/admin/")
     decision.click("text=Twelve duplicates")
     decision.click("button[value=approve]")
+    expect(decision.locator("h1")).to_have_text("Is it you?")
+    prove(deciding)
     expect(decision.locator(".messagelist")).to_contain_text("An operator can start it now.")
 
     page.reload()

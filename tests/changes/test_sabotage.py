@@ -15,12 +15,13 @@ from foundation.context import acting
 from shop.models import Order
 from tests.databases import RealDatabase
 from tests.journey import agree, ask, carry_out, keys_of, start, work
-from tests.personas import orders
+from tests.personas import orders, prove
 
 VOTE = (
     "INSERT INTO approvals_vote (tenant_id, ticket_id, requester_person_id, person_id, user_id, name, decision, digest, "
-    "reason) VALUES (1, {ticket}, {asked}, {person}, 1, 'x', 'approve', '{digest}', '')"
+    "reason, proof_id) VALUES (1, {ticket}, {asked}, {person}, {user}, 'x', 'approve', '{digest}', '', {proof})"
 )
+BY_THE_REQUESTER = VOTE.replace("{person}", "{operator}").replace("{user}", "{own}").replace("{proof}", "{own_proof}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +85,27 @@ GUARDS = (
     Guard(
         "no vote for an own request",
         "ALTER TABLE approvals_vote DROP CONSTRAINT approvals_vote_not_the_requester",
-        VOTE.replace("{person}", "{asked}"),
+        BY_THE_REQUESTER,
     ),
     Guard(
         "no vote under a wrong requester",
         "ALTER TABLE approvals_vote DROP CONSTRAINT approvals_vote_ticket_fk",
-        VOTE.replace("{asked}", "987").replace("{person}", "{asked}"),
+        BY_THE_REQUESTER.replace("{asked}", "987"),
     ),
     Guard(
         "one vote per person",
         "ALTER TABLE approvals_vote DROP CONSTRAINT approvals_vote_one_per_person",
         f"{VOTE}; {VOTE}",
+    ),
+    Guard(
+        "no vote without a fresh proof",
+        "DROP TRIGGER custody_proof ON approvals_vote",
+        VOTE.replace("{proof}", "NULL"),
+    ),
+    Guard(
+        "no vote on somebody else's proof",
+        "DROP TRIGGER custody_proof ON approvals_vote",
+        VOTE.replace("{proof}", "{own_proof}"),
     ),
     Guard(
         "counts never exceed the rows of a lane",
@@ -107,7 +118,9 @@ GUARDS = (
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
-def test_with_the_guard_refused_without_it_done(real_db: RealDatabase, operator: Actor, guard: Guard) -> None:
+def test_with_the_guard_refused_without_it_done(
+    real_db: RealDatabase, operator: Actor, approver: Actor, guard: Guard
+) -> None:
     with acting(operator):
         outcome = ask(operator, "shop.order", keys_of(orders(12)))
     assert outcome.ticket is not None
@@ -115,7 +128,12 @@ def test_with_the_guard_refused_without_it_done(real_db: RealDatabase, operator:
         change=outcome.change.pk,
         ticket=outcome.ticket.pk,
         asked=operator.person_id,
-        person=12345,
+        operator=operator.person_id,
+        own=operator.user_id,
+        own_proof=prove(operator).pk,
+        person=approver.person_id,
+        user=approver.user_id,
+        proof=prove(approver).pk,
         digest=outcome.change.digest,
     )
     with pytest.raises(DatabaseError):

@@ -116,6 +116,24 @@
   document.addEventListener('htmx:beforeSwap', (event) => {
     if ([409, 422].includes(event.detail.xhr.status)) { event.detail.shouldSwap = true; event.detail.isError = false; }
   });
+  /* The act needs a fresh proof: send the form again as a whole page, which asks for it and then goes on. */
+  document.addEventListener('htmx:afterRequest', (event) => {
+    const { xhr, requestConfig } = event.detail;
+    if (!xhr?.getResponseHeader('X-Step-Up')) return;
+    const form = document.createElement('form');
+    form.method = 'post';
+    form.action = requestConfig.path;
+    form.hidden = true;
+    for (const [name, value] of requestConfig.formData.entries()) {
+      const field = document.createElement('input');
+      field.type = 'hidden';
+      field.name = name;
+      field.value = value;
+      form.append(field);
+    }
+    document.body.append(form);
+    form.submit();
+  });
   document.addEventListener('htmx:sendError', (event) => {
     if (event.detail.elt.hasAttribute('data-poll')) say(event.detail.elt.dataset.lost || '');
   });
