@@ -34,6 +34,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     "exemption.request": frozenset({ENGINEER}),
     "exemption.agree": frozenset({APPROVER}),
     "exemption.withdraw": frozenset({APPROVER, ENGINEER}),
+    "notice.browse": frozenset(ROLES),
+    "notice.settle": frozenset(ROLES),
+    "receiver.browse": frozenset({AUDITOR, ENGINEER, ADMINISTRATOR}),
+    "receiver.manage": frozenset({ADMINISTRATOR}),
 }
 
 

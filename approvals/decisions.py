@@ -19,6 +19,8 @@ from approvals.errors import (
     UnknownDecision,
 )
 from approvals.models import Ticket, Vote
+from approvals.notices.kinds import Kind
+from approvals.notices.telling import tell
 from changes import execution, record
 from changes.states import State
 from foundation.actor import Actor
@@ -69,12 +71,16 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
         tickets.settle(ticket, Ticket.State.REJECTED)
         execution.move(ticket.change, State.REFUSED)
         record.note(ticket.change, "ticket.rejected", **facts)
+        tell(Kind.TICKET_REJECTED, ticket=ticket, persons=[ticket.requester_person_id])
         return ticket
     record.note(ticket.change, "ticket.vote", **facts)
-    if ticket.votes.filter(round=ticket.round, decision=Vote.Decision.APPROVE).count() >= ticket.required:
+    have = ticket.votes.filter(round=ticket.round, decision=Vote.Decision.APPROVE).count()
+    if have >= ticket.required:
         tickets.settle(ticket, Ticket.State.APPROVED)
         execution.clear(ticket.change, by="ticket")
         record.note(ticket.change, "ticket.approved", ticket=ticket.pk)
+    kind = Kind.TICKET_APPROVED if have >= ticket.required else Kind.TICKET_VOTED
+    tell(kind, ticket=ticket, persons=[ticket.requester_person_id], facts={"have": have, "need": ticket.required})
     return ticket
 
 

@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from approvals.notices.models import Delivery, Message, Notice, Preference, Receiver
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from changes.models import Change
 
@@ -100,3 +101,6 @@ class Vote(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.decision}"
+
+
+__all__ = ["Delivery", "Message", "Notice", "Preference", "Receiver", "Ticket", "Vote"]

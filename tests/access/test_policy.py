@@ -27,6 +27,11 @@ MAY = {
     "auditor": {"entity.browse", "archive.browse", "archive.verify", "history.browse", "change.browse", "exemption.browse", "snapshot.browse"},
     "administrator": {"entity.browse", "exemption.browse"},
 }  # fmt: skip
+for _role in ROLES:
+    MAY[_role] |= {"notice.browse", "notice.settle"}
+MAY["administrator"] |= {"receiver.browse", "receiver.manage"}
+MAY["engineer"] |= {"receiver.browse"}
+MAY["auditor"] |= {"receiver.browse"}
 ACTIONS = sorted(set().union(*MAY.values()))
 
 
