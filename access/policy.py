@@ -39,6 +39,10 @@ ALLOWED: dict[str, frozenset[str]] = {
     "exemption.agree": frozenset({APPROVER}),
     "exemption.withdraw": frozenset({APPROVER, ENGINEER}),
     "account.secure": frozenset(ROLES),
+    "notice.browse": frozenset(ROLES),
+    "notice.settle": frozenset(ROLES),
+    "receiver.browse": frozenset({AUDITOR, ENGINEER, ADMINISTRATOR}),
+    "receiver.manage": frozenset({ADMINISTRATOR}),
 }
 
 

@@ -23,6 +23,8 @@ from approvals.errors import (
     UnknownDecision,
 )
 from approvals.models import RuleVersion, Ticket, Vote
+from approvals.notices.kinds import Kind
+from approvals.notices.telling import tell
 from changes import execution, record
 from changes.states import State
 from foundation.actor import Actor
@@ -83,12 +85,17 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
         tickets.settle(ticket, Ticket.State.REJECTED)
         execution.move(ticket.change, State.REFUSED)
         record.note(ticket.change, "ticket.rejected", **facts)
+        tell(Kind.TICKET_REJECTED, ticket=ticket, persons=[ticket.requester_person_id])
         return ticket
     record.note(ticket.change, "ticket.vote", **facts)
-    if all(stage.votes >= stage.need for stage in counted(ticket)):
+    stages = counted(ticket)
+    agreed = all(stage.votes >= stage.need for stage in stages)
+    if agreed:
         tickets.settle(ticket, Ticket.State.APPROVED)
         execution.clear(ticket.change, by="ticket")
         record.note(ticket.change, "ticket.approved", ticket=ticket.pk)
+    kind, have = Kind.TICKET_APPROVED if agreed else Kind.TICKET_VOTED, sum(stage.votes for stage in stages)
+    tell(kind, ticket=ticket, persons=[ticket.requester_person_id], facts={"have": have, "need": ticket.required})
     return ticket
 
 

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from access.models import Proof
+from approvals.notices.models import Delivery, Message, Notice, Preference, Receiver
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from changes.models import Change
 
@@ -217,3 +218,17 @@ class Amendment(models.Model):
 
     def __str__(self) -> str:
         return f"A-{self.pk}"
+
+
+__all__ = [
+    "Amendment",
+    "Delivery",
+    "House",
+    "Message",
+    "Notice",
+    "Preference",
+    "Receiver",
+    "RuleVersion",
+    "Ticket",
+    "Vote",
+]

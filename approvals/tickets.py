@@ -8,8 +8,11 @@ from django.db.models.functions import Now
 
 from access.enforcement import enforce
 from access.models import Tenant
+from access.policy import APPROVER
 from approvals.errors import NotAPerson, NotYours, TicketNotFound, TicketNotPending
 from approvals.models import Ticket
+from approvals.notices.kinds import Kind
+from approvals.notices.telling import tell
 from approvals.rules import Requirement
 from changes import execution, record
 from changes.models import Change
@@ -40,6 +43,7 @@ def open_ticket(change: Change, requirement: Requirement) -> Ticket:
     ticket.refresh_from_db()
     execution.move(change, State.WAITING)
     record.note(change, "ticket.opened", rows=change.rows_total, ticket=ticket.pk, required=ticket.required)
+    tell(Kind.TICKET_PENDING, ticket=ticket, group=APPROVER, without=[ticket.requester_person_id])
     return ticket
 
 
@@ -55,6 +59,8 @@ def reopen(ticket: Ticket, *, rows: int) -> None:
     if not moved:
         raise TicketNotPending(ticket_id=ticket.pk, state=state_words(ticket))
     record.note(ticket.change, "ticket.reopened", rows=rows, ticket=ticket.pk, round=ticket.round)
+    asker = [ticket.requester_person_id]
+    tell(Kind.TICKET_REOPENED, ticket=ticket, group=APPROVER, persons=asker, facts={"round": ticket.round})
 
 
 def lifetime(ticket: Ticket) -> timedelta:
@@ -80,6 +86,8 @@ def withdraw(ticket_id: int, *, actor: Actor, reason: str = "") -> Ticket:
         settle(ticket, Ticket.State.WITHDRAWN)
         execution.move(ticket.change, State.REFUSED)
         record.note(ticket.change, "ticket.withdrawn", ticket=ticket.pk, reason=reason)
+        voters = ticket.votes.filter(round=ticket.round).values_list("person_id", flat=True)
+        tell(Kind.TICKET_WITHDRAWN, ticket=ticket, persons=voters)
     return ticket
 
 
@@ -118,4 +126,5 @@ def _expire(ticket: Ticket) -> int:
         if moved:
             execution.move(ticket.change, State.REFUSED)
             record.note(ticket.change, "ticket.expired", ticket=ticket.pk)
+            tell(Kind.TICKET_EXPIRED, ticket=ticket, persons=[ticket.requester_person_id])
     return moved

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
+from django.utils.module_loading import import_string
 
 from changes.models import Change
 from foundation import context
@@ -22,3 +24,4 @@ def note(change: Change, act: str, *, rows: int = 0, **facts: Any) -> None:
             "SELECT custody.append_event(%s, %s, %s, %s, %s::jsonb)",
             [act, change.entity, "changes_change", rows, json.dumps(facts, default=str)],
         )
+        import_string(settings.CUSTODY_LISTENER)(change, act, facts)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
@@ -51,6 +52,25 @@ def _address(name: str, schemes: tuple[str, ...]) -> str:
     if text and text.partition("://")[0] not in (*schemes, "memory"):
         raise ImproperlyConfigured(f"{name}={text!r}: use an address that begins with {'://, '.join(schemes)}://.")
     return text
+
+
+def _networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Networks as 10.1.0.0/16, with commas between."""
+    try:
+        return [ip_network(one.strip()) for one in os.environ.get(name, "").split(",") if one.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {error}. Give networks such as 10.1.0.0/16 with commas between."
+        ) from error
+
+
+def _mail(name: str) -> SplitResult:
+    """smtp://user:password@host:port, smtps:// for TLS from the start, ?starttls=1 for TLS later; or nothing."""
+    text = os.environ.get(name, "")
+    url = urlsplit(text)
+    if text and (url.scheme not in ("smtp", "smtps") or not url.hostname):
+        raise ImproperlyConfigured(f"{name} is no address such as smtps://user:password@mail.example:465.")
+    return url
 
 
 def _retention(name: str, default: str) -> dict[str, str]:
@@ -319,6 +339,8 @@ CELERY_BEAT_SCHEDULE = {
     "forget": {"task": "audit.forget_buckets", "schedule": 60.0, "options": {"expires": 60}},
     "expire": {"task": "approvals.expire", "schedule": 20.0, "options": {"expires": 60}},
     "start-due": {"task": "approvals.start_due", "schedule": 10.0, "options": {"expires": 20}},
+    "remind": {"task": "approvals.remind", "schedule": 60.0, "options": {"expires": 60}},
+    "deliver": {"task": "approvals.deliver", "schedule": 5.0, "options": {"expires": 10}},
     "tick": {"task": "audit.tick", "schedule": 30.0, "options": {"expires": 25}},
     "daily-snapshots": {"task": "changes.daily_snapshots", "schedule": 3600.0, "options": {"expires": 3000}},
 }
@@ -347,6 +369,30 @@ CUSTODY_RETENTION = _retention("CUSTODY_RETENTION", "standard=365d")
 # An uploaded file of more lines or bytes is refused.
 CUSTODY_IMPORT_ROWS = _number("CUSTODY_IMPORT_ROWS", 100_000, 1)
 CUSTODY_IMPORT_BYTES = _number("CUSTODY_IMPORT_BYTES", 32 * 1024 * 1024, 1)
+# Notices: see docs/notifications.md. Without a mail server there is no e-mail; without schemas no chat.
+CUSTODY_URL = (os.environ.get("CUSTODY_URL") or f"http://localhost:{os.environ.get('PORT') or 8000}").rstrip("/")
+CUSTODY_EMAIL = bool(os.environ.get("CUSTODY_EMAIL_URL"))
+_MAIL = _mail("CUSTODY_EMAIL_URL")
+EMAIL_HOST, EMAIL_PORT = str(_MAIL.hostname or ""), _MAIL.port or (465 if _MAIL.scheme == "smtps" else 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_MAIL.username or ""), unquote(_MAIL.password or "")
+EMAIL_USE_SSL, EMAIL_USE_TLS = _MAIL.scheme == "smtps", parse_qs(_MAIL.query).get("starttls") == ["1"]
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("CUSTODY_EMAIL_FROM") or "custody@localhost"
+CUSTODY_CHAT_SCHEMAS = [
+    one
+    for one in os.environ.get("CUSTODY_CHAT_SCHEMAS", "slack,discord,tgram,gchat,dingtalk,feishu,wecombot").split(",")
+    if one
+]
+CUSTODY_WEBHOOK_ALLOWED_NETWORKS = _networks("CUSTODY_WEBHOOK_ALLOWED_NETWORKS")
+CUSTODY_EXPIRY_NOTICE_HOURS = _number("CUSTODY_EXPIRY_NOTICE_HOURS", 24, 1)
+# Keys that stored secrets are sealed with: the first seals, all of them open. See foundation.sealing.
+CUSTODY_SEALING_KEYS = [one for one in os.environ.get("CUSTODY_SEALING_KEYS", "").split(",") if one] or [SECRET_KEY]
+if any(len(one) < 32 for one in CUSTODY_SEALING_KEYS):
+    raise ImproperlyConfigured(
+        "CUSTODY_SEALING_KEYS: each key needs at least 32 characters; commas stand between keys."
+    )
+# Hears of every act on a change, in its transaction: the engine knows nobody above it.
+CUSTODY_LISTENER = "approvals.notices.runs.heard"
 # The one door every ORM delete of an entity goes through.
 CUSTODY_DELETE_DOOR = "approvals.doors.delete_selection"
 # A fresh proof ("step-up"): which actions of the policy ask for one, how old it may be, what counts. See docs/signing-in.md.
@@ -391,6 +437,9 @@ SPECTACULAR_SETTINGS = {
         "SkipReason": "changes.states.SkipReason",
         "Verdict": "changes.states.Verdict",
         "Decision": "approvals.models.Vote.Decision",
+        "MessageKind": "approvals.notices.kinds.Kind",
+        "DeliveryState": "approvals.notices.models.Delivery.State",
+        "DeliveryChannel": "approvals.notices.kinds.Channel",
         "SnapshotKind": "audit.snapshots.models.Snapshot.Kind",
     },
 }

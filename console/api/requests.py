@@ -219,3 +219,34 @@ class TokenRequest(Body):
         max_length=20,
         help_text="Where a second factor is set up: of the app, or a recovery code.",
     )
+
+
+class ReadRequest(Body):
+    up_to = serializers.IntegerField(min_value=1, max_value=2**63 - 1, help_text="The newest notice you have seen.")
+
+
+class PreferenceRequest(Body):
+    ways = serializers.DictField(
+        child=serializers.ListField(child=Text(max_length=16), max_length=3),
+        help_text="Per kind: `app`, `email`, `chat`. A kind that is missing goes its usual ways.",
+    )
+    language = Text(required=False, default="", max_length=16)
+    chat_address = Text(
+        required=False,
+        default=None,
+        allow_null=True,
+        max_length=500,
+        help_text="An address of Apprise. Without it the present one stays; empty: none.",
+    )
+    quiet_from = Text(required=False, default="", max_length=8, help_text="Such as `22:00`.")
+    quiet_to = Text(required=False, default="", max_length=8)
+    zone = Text(required=False, default="UTC", max_length=64)
+
+
+class ReceiverRequest(Body):
+    channel = Text(max_length=16, help_text="`webhook` or `chat`.")
+    name = Text(max_length=80)
+    address = Text(max_length=500, help_text="Kept sealed; no answer holds it.")
+    kinds = serializers.ListField(
+        child=Text(max_length=24), required=False, default=list, max_length=30, help_text="Empty: everything."
+    )

@@ -11,6 +11,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from access.enforcement import allowed
+from approvals.notices import inbox
 from audit import registry
 from console.pages.inbox import waiting_count
 from console.presenters.impact import capital
@@ -35,10 +36,18 @@ def shell_context(request: HttpRequest, available_apps: list[Any]) -> dict[str, 
         "initials": initials(actor.name),
         "menu": _menu(request, actor, available_apps),
         "may_ask": allowed(actor, "change.request"),
+        **_news(actor),
         "role_words": roles(actor.roles),
         "environment": None if settings.PRODUCTION else settings.CUSTODY_ENV,
         "other_language": "en" if (translation.get_language() or "en").startswith("zh") else "zh-hans",
     }
+
+
+def _news(actor: Actor) -> dict[str, Any]:
+    """The bell: whether there is one, how many notices are unread, and the same in words."""
+    unread = inbox.unread_count(actor)
+    words = str(unread) if unread < inbox.COUNTED else f"{inbox.COUNTED - 1}+"
+    return {"may_notices": allowed(actor, "notice.browse"), "unread": unread, "unread_words": words}
 
 
 def _menu(request: HttpRequest, actor: Actor, available_apps: list[Any]) -> Menu:
@@ -69,6 +78,7 @@ def _own_pages(actor: Actor) -> list[Model]:
         ("rule.browse", _("Rules"), "admin:rules", "approvals"),
         ("amendment.browse", _("Amendments"), "admin:amendments", "approvals"),
         ("exemption.browse", _("Exemptions"), "admin:exemptions", "audit"),
+        ("receiver.browse", _("Receivers"), "admin:receivers", "access"),
     )
     exemptions = [
         Model(name=name, url=reverse(url), app=app) for action, name, url, app in places if allowed(actor, action)

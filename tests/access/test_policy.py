@@ -31,6 +31,11 @@ MAY = {
     "administrator": {"entity.browse", "exemption.browse", "rule.browse", "amendment.browse", "amendment.propose",
                       "amendment.agree", "account.secure"},
 }  # fmt: skip
+for _role in ROLES:
+    MAY[_role] |= {"notice.browse", "notice.settle"}
+MAY["administrator"] |= {"receiver.browse", "receiver.manage"}
+MAY["engineer"] |= {"receiver.browse"}
+MAY["auditor"] |= {"receiver.browse"}
 ACTIONS = sorted(set().union(*MAY.values()))
 
 
