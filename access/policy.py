@@ -16,6 +16,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "history.browse": frozenset({OPERATOR, APPROVER, AUDITOR, ENGINEER}),
     "change.browse": frozenset({OPERATOR, APPROVER, AUDITOR, ENGINEER}),
     "change.request": frozenset({OPERATOR, ENGINEER}),
+    "change.large": frozenset({ENGINEER}),
+    "change.check": frozenset({OPERATOR, APPROVER, ENGINEER}),
     "change.start": frozenset({OPERATOR, ENGINEER, SERVICE}),
     "change.discard": frozenset({OPERATOR, ENGINEER}),
     "change.pause": frozenset({OPERATOR, ENGINEER}),

@@ -19,7 +19,7 @@ from approvals.errors import (
     UnknownDecision,
 )
 from approvals.models import Ticket, Vote
-from changes import execution, record
+from changes import execution, preflight, record
 from changes.states import State
 from foundation.actor import Actor
 from foundation.postgres.transactions import durable
@@ -28,7 +28,7 @@ from foundation.postgres.transactions import durable
 def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: str = "") -> Ticket:
     """Approve or reject what `digest` names. Approving never starts anything.
 
-    Raises NotAllowed, SelfApproval, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason.
+    Raises NotAllowed, SelfApproval, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason, PreflightBlocks.
     """
     ticket = tickets.get(ticket_id)
     enforce(actor, "ticket.vote", f"T-{ticket.pk}")
@@ -36,6 +36,8 @@ def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: st
         raise UnknownDecision(field="decision", value=str(decision)[:40])
     if decision == Vote.Decision.REJECT and not reason.strip():
         raise RejectionNeedsReason(field="reason")
+    if decision == Vote.Decision.APPROVE and ticket.requester_person_id != actor.person_id:
+        preflight.before_vote(ticket.change, actor)
     try:
         with durable():
             return _vote(ticket, actor, decision, digest, reason.replace("\x00", "").strip()[:4000])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from access.enforcement import allowed
 from approvals import tickets
 from approvals.errors import BackToVoting
 from approvals.models import Ticket
-from changes import execution
+from changes import execution, preflight
 from changes.errors import TooMuchDrift
 from changes.models import Change
 from changes.states import State
@@ -16,9 +17,11 @@ from foundation.postgres.transactions import durable
 def start(change_id: int, *, actor: Actor) -> Change:
     """Start a cleared change, or go on with a paused or failed one: see `changes.execution.start`.
 
-    Raises BackToVoting when more has drifted than may: the ticket begins a new round, in which people see the drift.
+    Raises PreflightBlocks, and BackToVoting when more has drifted than may: the ticket begins a new round, in which people see the drift.
     A change that needed no ticket is refused (TooMuchDrift), and so is one that has begun.
     """
+    if allowed(actor, "change.start", f"C-{change_id}"):
+        preflight.before_start(change_id, actor)
     try:
         return execution.start(change_id, actor=actor)
     except TooMuchDrift as drifted:

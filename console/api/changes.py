@@ -123,6 +123,7 @@ class ChangeList(ApiView):
             engine.WrongState,
             engine.NotTheRequester,
             engine.ProtectedRows,
+            engine.PreflightBlocks,
             engine.RequestKeyReused,
             engine.BadWindow,
             engine.BadCanary,
@@ -243,6 +244,8 @@ def _links(change: Change) -> dict[str, str | None]:
             "cancel",
             "undo",
             "undo_preview",
+            "preflight",
+            "exclude",
             "drift",
         )
     }

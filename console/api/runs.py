@@ -46,6 +46,7 @@ class ChangeStart(ApiView):
             engine.ColumnsMissing,
             engine.OutsideWindow,
             engine.TooMuchDrift,
+            engine.PreflightBlocks,
             BackToVoting,
         ),
         tag="changes",

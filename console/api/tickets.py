@@ -14,6 +14,7 @@ from access.enforcement import allowed
 from approvals import decisions, tickets
 from approvals import errors as refusals
 from approvals.models import Ticket, Vote
+from changes.errors import PreflightBlocks
 from console.api import paging
 from console.api.base import ApiView
 from console.api.changes import flag
@@ -76,6 +77,7 @@ class TicketVotes(ApiView):
             refusals.TicketNotPending,
             refusals.AlreadyVoted,
             refusals.DigestMoved,
+            PreflightBlocks,
         ),
         tag="tickets",
     )

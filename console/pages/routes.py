@@ -8,6 +8,7 @@ from typing import Any
 from console.pages import (
     archives,
     changes,
+    checking,
     comparison,
     exemptions,
     gallery,
@@ -44,6 +45,8 @@ PAGES: list[Route] = [
     ("changes/<int:change_id>/why/", wizard.why, "change-why"),
     ("changes/<int:change_id>/run/", changes.run, "change-run"),
     ("changes/<int:change_id>/start/", changes.start, "change-start"),
+    ("changes/<int:change_id>/check/", checking.again, "change-check"),
+    ("changes/<int:change_id>/exclude/", checking.exclude, "change-exclude"),
     ("changes/<int:change_id>/discard/", changes.discard, "change-discard"),
     ("changes/<int:change_id>/pause/", changes.pause, "change-pause"),
     ("changes/<int:change_id>/tune/", steering.tune, "change-tune"),

@@ -14,16 +14,16 @@ MAY = {
     "operator": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "ticket.withdraw", "snapshot.browse",
-        "snapshot.take",
+        "snapshot.take", "change.check",
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "change.rollback", "change.purge",
-        "archive.browse", "archive.verify", "ticket.withdraw",
+        "archive.browse", "archive.verify", "ticket.withdraw", "change.large", "change.check",
         "exemption.browse", "exemption.request", "exemption.withdraw", "snapshot.browse", "snapshot.take",
     },
     "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote", "exemption.browse",
-                 "exemption.agree", "exemption.withdraw", "snapshot.browse"},
+                 "exemption.agree", "exemption.withdraw", "snapshot.browse", "change.check"},
     "auditor": {"entity.browse", "archive.browse", "archive.verify", "history.browse", "change.browse", "exemption.browse", "snapshot.browse"},
     "administrator": {"entity.browse", "exemption.browse"},
 }  # fmt: skip
