@@ -28,6 +28,7 @@ FUNCTIONS = (
     "custody.retention(text)",
     # These two ask for everything themselves, see changes/sql/purge_v1.sql.
     "custody.record_archive(bigint, integer, bigint, bigint, bigint, bigint, text, text, text)",
+    "custody.is_held(integer, text, bigint, jsonb)",
     "custody.remove_rows(bigint, integer, bigint, bigint)",
 )
 

@@ -16,6 +16,7 @@ from audit.entity import SoftDeleted
 from changes import drafts, moving
 from changes.errors import NoSelection, NothingToLeaveOut, NothingWouldStay, TooManyKeys, UnknownCheck
 from changes.freezing import parent_join
+from changes.holds import standing
 from changes.models import Change, FrozenRow
 from changes.plan import PartPlan
 from changes.planning import preview
@@ -199,6 +200,16 @@ def _held_on_to(change: Change, part: PartPlan, parts: list[PartPlan], dependant
     )
 
 
+def _held(change: Change, parts: list[PartPlan]) -> set[Frozen]:
+    """Frozen rows under a legal hold."""
+    return {
+        (part.number, position)
+        for part in parts
+        if part.effect not in standing.COMING
+        for position, _key in standing.held_rows(change, part.number, part.entity._meta.label_lower)
+    }
+
+
 def _positions(sql: str, change: Change, **more: Any) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"tenant": change.tenant_id, "change": change.pk, **more})
@@ -206,4 +217,4 @@ def _positions(sql: str, change: Change, **more: Any) -> list[int]:
 
 
 # Checks whose rows can be left out.
-FINDERS: dict[str, Find] = {"protected_rows": _protected}
+FINDERS: dict[str, Find] = {"protected_rows": _protected, "legal_hold": _held}

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from audit.fields import XidField
+from changes.holds.models import HeldRow, Hold
 from changes.states import UNFINISHED, Canary, Effect, Held, Operation, SkipReason, State, Verdict
 
 # The application never removes what the engine keeps.
@@ -371,3 +372,17 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+__all__ = [
+    "Change",
+    "ChangePart",
+    "FrozenRow",
+    "Heartbeat",
+    "HeldRow",
+    "Hold",
+    "ImportRow",
+    "Lane",
+    "PreflightRun",
+    "SkippedRow",
+]

@@ -11,8 +11,10 @@ from django.utils.module_loading import import_string
 from changes.preflight import (
     columns,
     conflicts,
+    estimate,
     foreign_keys,
     keys,
+    legal_hold,
     locks,
     materialized_views,
     permission,
@@ -22,6 +24,7 @@ from changes.preflight import (
     retention,
     size,
     threshold,
+    undoable,
     whole_table,
 )
 from changes.preflight.base import Check
@@ -29,6 +32,7 @@ from changes.preflight.base import Check
 SHIPPED = (
     protected.CHECK,
     permission.CHECK,
+    legal_hold.CHECK,
     threshold.CHECK,
     size.CHECK,
     whole_table.CHECK,
@@ -41,6 +45,8 @@ SHIPPED = (
     materialized_views.CHECK,
     locks.CHECK,
     replicas.CHECK,
+    undoable.CHECK,
+    estimate.CHECK,
 )
 NAME_LIMIT = 32
 

@@ -246,6 +246,7 @@ def _links(change: Change) -> dict[str, str | None]:
             "undo_preview",
             "preflight",
             "exclude",
+            "evidence",
             "drift",
         )
     }

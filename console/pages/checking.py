@@ -44,6 +44,7 @@ def of_change(change: Change, actor: Actor) -> dict[str, Any]:
         "checked_why": moments.get(now.moment, ""),
         "may_check": change.state in OPEN and allowed(actor, "change.check"),
         "may_exclude": can_leave_out,
+        "may_prove": change.state != State.DRAFT and allowed(actor, "evidence.download"),
     }
 
 

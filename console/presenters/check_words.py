@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from console.presenters.words import number
+from console.presenters.words import number, span
 
 Facts = Mapping[str, Any]
 Label = Callable[[str], str]
@@ -132,6 +133,58 @@ def _later(facts: Facts) -> list[str]:
     return [_("It may be over by then: only at the start it blocks.")] if facts.get("later") else []
 
 
+def _held(facts: Facts, label: Label) -> Said:
+    rows = facts.get("rows", 0)
+    text = ngettext("%(rows)s row is under a legal hold.", "%(rows)s rows are under a legal hold.", rows)
+    line = _("%(entity)s: %(rows)s, the first keys are %(sample)s")
+    lines = [
+        line % {"entity": label(one["entity"]), "rows": number(one["rows"]), "sample": ", ".join(one["sample"])}
+        for one in facts.get("tables", ())
+    ]
+    matter = _("Hold H-%(id)s “%(name)s”, matter %(matter)s")
+    return text % {"rows": number(rows)}, [*lines, *(matter % one for one in facts.get("holds", ()))]
+
+
+def _not_held(facts: Facts, label: Label) -> Said:
+    return _("No legal hold stands on these rows."), ()
+
+
+def _estimate(facts: Facts, label: Label) -> Said:
+    text = _("About %(time)s and %(megabytes)s MB of log, measured on %(sampled)s rows and taken back.")
+    lines = [_("Without waiting for others; log of other programs in that moment is in it.")]
+    if facts.get("left"):
+        lines.append(_("%(rows)s rows could not be measured.") % {"rows": number(facts["left"])})
+    megabytes = facts.get("wal_bytes", 0) / 1_048_576
+    said = {
+        "time": span(timedelta(seconds=max(1, facts.get("seconds", 0)))),
+        "megabytes": number(round(megabytes)) if megabytes >= 10 else f"{megabytes:.1f}",
+        "sampled": number(facts.get("sampled", 0)),
+    }
+    return text % said, lines
+
+
+def _not_measured(facts: Facts, label: Label) -> Said:
+    return _("How long it takes could not be measured beforehand."), ()
+
+
+def _undo_free(facts: Facts, label: Label) -> Said:
+    return _("Nothing is known that would stand in the way of an undo."), ()
+
+
+def _undo_risks(facts: Facts, label: Label) -> Said:
+    said = {
+        "unique": _("%(table)s: another row may take the value of %(columns)s; that row then keeps it"),
+        "removed": _("%(table)s: removed rows come back from the history, unless their key is in use again"),
+        "parents": _("%(table)s: a row comes back only if what %(columns)s points to is there"),
+        "unrecorded": _("%(table)s: the history does not record %(columns)s, so its old value is lost"),
+    }
+    lines = [
+        said[one["kind"]] % {"table": label(one["entity"]), "columns": ", ".join(one["columns"])}
+        for one in facts.get("risks", ())
+    ]
+    return _("It can be undone; this may stand in the way of some rows later."), lines
+
+
 SENTENCES: dict[str, Callable[[Facts, Label], Said]] = {
     "failed": _failed,
     "too_slow": _too_slow,
@@ -148,4 +201,10 @@ SENTENCES: dict[str, Callable[[Facts, Label], Said]] = {
     "locks": _locks,
     "no_locks": _no_locks,
     "replicas": _replicas,
+    "held": _held,
+    "not_held": _not_held,
+    "estimate": _estimate,
+    "not_measured": _not_measured,
+    "undo_is_free": _undo_free,
+    "undo_risks": _undo_risks,
 }

@@ -14,17 +14,19 @@ MAY = {
     "operator": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "ticket.withdraw", "snapshot.browse",
-        "snapshot.take", "change.check",
+        "snapshot.take", "change.check", "hold.browse",
     },
     "engineer": {
         "entity.browse", "entity.edit", "history.browse", "change.browse", "change.request", "change.start",
         "change.discard", "change.pause", "change.tune", "change.cancel", "change.undo", "change.rollback", "change.purge",
-        "archive.browse", "archive.verify", "ticket.withdraw", "change.large", "change.check",
+        "archive.browse", "archive.verify", "ticket.withdraw", "change.large", "change.check", "hold.browse", "evidence.download",
         "exemption.browse", "exemption.request", "exemption.withdraw", "snapshot.browse", "snapshot.take",
     },
     "approver": {"entity.browse", "history.browse", "change.browse", "ticket.vote", "exemption.browse",
-                 "exemption.agree", "exemption.withdraw", "snapshot.browse", "change.check"},
-    "auditor": {"entity.browse", "archive.browse", "archive.verify", "history.browse", "change.browse", "exemption.browse", "snapshot.browse"},
+                 "exemption.agree", "exemption.withdraw", "snapshot.browse", "change.check",
+                 "hold.browse", "hold.place", "hold.lift", "evidence.download"},
+    "auditor": {"entity.browse", "archive.browse", "archive.verify", "history.browse", "change.browse", "exemption.browse", "snapshot.browse",
+                "hold.browse", "hold.place", "hold.lift", "evidence.download"},
     "administrator": {"entity.browse", "exemption.browse"},
 }  # fmt: skip
 ACTIONS = sorted(set().union(*MAY.values()))
