@@ -27,7 +27,7 @@ def start(change_id: int, *, actor: Actor) -> Change:
     except TooMuchDrift as drifted:
         change = execution.get(change_id)
         ticket = Ticket.objects.filter(change_id=change.pk).first()
-        if ticket is None or change.state != State.CLEARED:
+        if ticket is None or change.state not in (State.CLEARED, State.WAITING):  # waiting: another start was faster
             raise
         _ask_again(change, ticket, drifted)
         facts = {name: drifted.facts[name] for name in ("rows", "total", "limit")}
