@@ -25,7 +25,7 @@ from approvals.errors import (
 from approvals.models import RuleVersion, Ticket, Vote
 from approvals.notices.kinds import Kind
 from approvals.notices.telling import tell
-from changes import execution, record
+from changes import execution, preflight, record
 from changes.states import State
 from foundation.actor import Actor
 from foundation.postgres.transactions import durable
@@ -35,7 +35,7 @@ def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: st
     """Approve or reject what `digest` names. Approving never starts anything.
 
     Raises NotAllowed, SelfApproval, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason, NotEntitled,
-    RuleAuthor, StepUpNeeded.
+    RuleAuthor, StepUpNeeded, PreflightBlocks.
     """
     ticket = tickets.get(ticket_id)
     enforce(actor, "ticket.vote", f"T-{ticket.pk}")
@@ -43,6 +43,8 @@ def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: st
         raise UnknownDecision(field="decision", value=str(decision)[:40])
     if decision == Vote.Decision.REJECT and not reason.strip():
         raise RejectionNeedsReason(field="reason")
+    if decision == Vote.Decision.APPROVE and ticket.requester_person_id != actor.person_id:
+        preflight.before_vote(ticket.change, actor)
     try:
         with durable():
             return _vote(ticket, actor, decision, digest, reason.replace("\x00", "").strip()[:4000])

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.db import connection
 
+from access.enforcement import allowed
 from access.models import Tenant
 from approvals import tickets
 from approvals.errors import BackToVoting, VotesVoid
 from approvals.models import Ticket, Vote
-from changes import clock, execution
+from changes import clock, execution, preflight
 from changes.errors import TooMuchDrift
 from changes.models import Change
 from changes.states import State
@@ -26,25 +27,30 @@ AT_ONCE = 100
 def start(change_id: int, *, actor: Actor) -> Change:
     """Start a cleared change, or go on with a paused or failed one: see `changes.execution.start`.
 
-    Raises BackToVoting when more has drifted than may, VotesVoid when who agreed may no longer decide: the ticket begins
-    a new round. A change that needed no ticket is refused (TooMuchDrift), and so is one that has begun.
+    Raises PreflightBlocks, BackToVoting when more has drifted than may, VotesVoid when who agreed may no longer decide:
+    the ticket begins a new round. A change that needed no ticket is refused (TooMuchDrift), and so is one that has begun.
     """
-    change = execution.get(change_id)
-    ticket = Ticket.objects.filter(change_id=change.pk).first() if change.state == State.CLEARED else None
-    if ticket is not None and not _is_agreed(ticket):
-        names = ", ".join(_void(ticket))
-        _ask_again(change, ticket, rows=change.rows_total)
-        raise VotesVoid(change_id=change.pk, ticket_id=ticket.pk, names=names or "-")
+    if allowed(actor, "change.start", f"C-{change_id}"):
+        _refuse_void(execution.get(change_id))
+        preflight.before_start(change_id, actor)
     try:
         return execution.start(change_id, actor=actor)
     except TooMuchDrift as drifted:
         change = execution.get(change_id)
         ticket = Ticket.objects.filter(change_id=change.pk).first()
-        if ticket is None or change.state != State.CLEARED:
+        if ticket is None or change.state not in (State.CLEARED, State.WAITING):  # waiting: another start was faster
             raise
         _ask_again(change, ticket, rows=int(drifted.facts["rows"]), drift=drifted.facts["report"])
         facts = {name: drifted.facts[name] for name in ("rows", "total", "limit")}
         raise BackToVoting(change_id=change.pk, ticket_id=ticket.pk, **facts) from drifted
+
+
+def _refuse_void(change: Change) -> None:
+    ticket = Ticket.objects.filter(change_id=change.pk).first() if change.state == State.CLEARED else None
+    if ticket is not None and not _is_agreed(ticket):
+        names = ", ".join(_void(ticket))
+        _ask_again(change, ticket, rows=change.rows_total)
+        raise VotesVoid(change_id=change.pk, ticket_id=ticket.pk, names=names or "-")
 
 
 def start_due() -> int:

@@ -29,6 +29,7 @@ class Governance:
     label        plural noun shown to people
     threshold    rows above which a bulk change needs approval; None takes the environment's default
     window_rows  rows one person may change within ten minutes without approval; None: twice the threshold, at least 200
+    allow_large  one change may touch more rows than CUSTODY_LARGE_ROWS, whoever asks; other tables leave it to a role
     mass_deletes keep half of each page free, so that soft deletes of the whole table stay HOT
     sensitive    names of fields that are not shown to everybody
     untracked    names of fields that history leaves out
@@ -44,6 +45,7 @@ class Governance:
     threshold: int | None = None
     window_rows: int | None = None
     mass_deletes: bool = False
+    allow_large: bool = False
     sensitive: tuple[str, ...] = ()
     untracked: tuple[str, ...] = ()
     retention: str = "standard"

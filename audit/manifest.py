@@ -43,6 +43,7 @@ FUNCTIONS = (
     "custody.use_proof(text, text)",
     # These two ask for everything themselves, see changes/sql/purge_v1.sql.
     "custody.record_archive(bigint, integer, bigint, bigint, bigint, bigint, text, text, text)",
+    "custody.is_held(integer, text, bigint, jsonb)",
     "custody.remove_rows(bigint, integer, bigint, bigint)",
 )
 

@@ -16,6 +16,7 @@ from audit import registry
 from audit.names import quote
 from changes import conflicts, schema
 from changes.errors import CaptureMismatch
+from changes.holds import standing
 from changes.lanes import lock_rows
 from changes.models import Change, ChangePart, Lane
 from changes.operations import effect_of
@@ -52,10 +53,12 @@ def apply(change: Change, lane: Lane, hi: int, rows: int, seen: schema.Columns) 
     began = _locked_rows(change, part, lane.cursor, hi, rows, seen)
     way = table.way(lane.cursor, hi, rows) if effect.by_range(part) else BY_KEY
     values = {**_values(change, part, lane.cursor, hi), **effect.values(change, part)}
+    held = standing.condition(change.tenant_id, part.entity) if effect.there else ""
+    bounds = f"{way.bounds} AND NOT {held}" if held else way.bounds
     with context.inside(change_id=change.pk, action=change.operation, reason=change.reason):
-        applied = _changed(change, table, way.settings, effect.chunk_sql(change, table, part, way.bounds), values)
+        applied = _changed(change, table, way.settings, effect.chunk_sql(change, table, part, bounds), values)
     if applied < rows:
-        _list_skipped(change, part, table, values)
+        _list_skipped(change, part, table, values, held)
         conflicts.refuse_aborting(change, part=part.part, lo=lane.cursor, hi=hi)
     return Counts(applied, rows - applied, time.perf_counter() - began)
 
@@ -119,14 +122,14 @@ def _captured(cursor: Any, change: Change, table: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _list_skipped(change: Change, part: ChangePart, table: Table, values: dict[str, Any]) -> None:
+def _list_skipped(change: Change, part: ChangePart, table: Table, values: dict[str, Any], held: str) -> None:
     """Rows of the range that this change did not touch, each with the reason that can be seen."""
     reason = effect_of(change, part).skip_sql(change, table, part)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO changes_skippedrow (tenant_id, change_id, part, position, key, reason, detail) "
             "SELECT %(tenant)s, %(change)s, %(part)s, r.position, r.key, "
-            f"CASE WHEN w.reason = '{SkipReason.CHANGED}' AND {table.recreated()} THEN '{SkipReason.RECREATED}' "
+            f"CASE WHEN {held or 'false'} THEN '{SkipReason.HOLD}' WHEN w.reason = '{SkipReason.CHANGED}' AND {table.recreated()} THEN '{SkipReason.RECREATED}' "
             f"ELSE w.reason END, '' FROM changes_frozenrow r CROSS JOIN LATERAL (SELECT {reason} AS reason) w "
             "WHERE r.tenant_id = %(tenant)s AND r.change_id = %(change)s AND r.part = %(part)s "
             "AND r.position > %(lo)s AND r.position <= %(hi)s AND NOT EXISTS ("

@@ -24,4 +24,6 @@ def coverage(app_configs: Any = None, databases: Sequence[str] | None = None, **
                 found += guard_checks.functions(cursor, SQL / "coverage_v1.sql", ("only_columns",))
                 found += guard_checks.functions(cursor, SQL / "coverage_v2.sql", ("coverage",))
                 found += guard_checks.functions(cursor, SQL / "guards_v6.sql", ("hold_change",))
+                found += guard_checks.functions(cursor, SQL / "holds_v1.sql", ("is_held", "hold_step", "refuse_held"))
+                found += guard_checks.functions(cursor, SQL / "purge_v2.sql", ("remove_rows",))
     return found

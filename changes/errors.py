@@ -24,7 +24,7 @@ class BadValue(Invalid):
 
 
 class BadSelection(Invalid):
-    """The selection cannot be read. Give either “where” and “any” with conditions, or “keys” with a list of keys."""
+    """The selection cannot be read. Give either “where” and “any” with conditions (and “without” with keys to leave out), or “keys” with a list of keys."""
 
     code = "bad_selection"
 
@@ -315,3 +315,33 @@ class UnknownReason(Invalid):
     """“%(value)s” is no reason why a row was left alone. Use: %(known)s."""
 
     code = "unknown_reason"
+
+
+class PreflightBlocks(Conflict):
+    """Stopped by these checks: %(checks)s. %(ways)s Nothing was changed."""
+
+    code = "preflight_blocks"
+
+
+class UnknownCheck(Invalid):
+    """“%(value)s” is no check that can leave rows out. Use: %(known)s."""
+
+    code = "unknown_check"
+
+
+class NothingToLeaveOut(Conflict):
+    """No row has to be left out any more. Make the checks again."""
+
+    code = "nothing_to_leave_out"
+
+
+class NothingWouldStay(Conflict):
+    """Without these rows nothing would be left of the selection."""
+
+    code = "nothing_would_stay"
+
+
+class NoSelection(Conflict):
+    """Change %(change_id)s names no rows by a selection, so none can be left out of it. Ask for it anew."""
+
+    code = "no_selection"

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from audit.fields import XidField
+from changes.holds.models import HeldRow, Hold
 from changes.states import UNFINISHED, Canary, Effect, Held, Operation, SkipReason, State, Verdict
 
 # The application never removes what the engine keeps.
@@ -332,6 +333,31 @@ class SkippedRow(models.Model):
         return f"{self.position}: {self.reason}"
 
 
+class PreflightRun(models.Model):
+    """One run of the checks: what each of them found, when, and for whose step. Nobody rewrites it."""
+
+    app_privileges = frozenset({"SELECT", "INSERT"})
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    change = models.ForeignKey(Change, models.PROTECT, related_name="preflight_runs", db_constraint=False)
+    moment = models.CharField(max_length=16)
+    made_at = models.DateTimeField(_("time"), db_default=Now())
+    person_id = models.BigIntegerField(null=True)
+    name = models.TextField(_("who"))
+    findings = models.JSONField(default=list)
+    blocked = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("run of the checks")
+        verbose_name_plural = _("runs of the checks")
+        indexes = [models.Index(fields=["tenant_id", "change", "id"], name="changes_preflightrun_change")]
+        constraints = [TenantKey(name="changes_preflightrun_tenant_key"), *_of_change("changes_preflightrun")]
+
+    def __str__(self) -> str:
+        return f"{self.change_id}: {self.moment}"
+
+
 class Heartbeat(models.Model):
     """When a kind of worker last answered."""
 
@@ -346,3 +372,17 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+__all__ = [
+    "Change",
+    "ChangePart",
+    "FrozenRow",
+    "Heartbeat",
+    "HeldRow",
+    "Hold",
+    "ImportRow",
+    "Lane",
+    "PreflightRun",
+    "SkippedRow",
+]

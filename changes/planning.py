@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +48,12 @@ def preview(
     cascade_also: frozenset[str] = frozenset(),
     undo_of: Change | None = None,
     options: Mapping[str, Any] | None = None,
+    then: Callable[[Change, Plan], None] | None = None,
 ) -> Preview:
-    """Freeze, look, and roll back. An empty selection gives a plan without rows."""
+    """Freeze, look, and roll back. An empty selection gives a plan without rows.
+
+    `then` looks further while the rows are frozen.
+    """
     found: list[Preview] = []
     change = Change(
         tenant_id=actor.tenant,
@@ -64,7 +68,9 @@ def preview(
         with consistent():
             change.save()
             plan = freeze_rows(change, selection, cascade_also)
-            found.append(Preview(plan, tuple(inspect(plan))))
+            found.append(Preview(plan, tuple(inspect(change, plan, actor))))
+            if then is not None:
+                then(change, plan)
             raise _TakeBack
     except _TakeBack:
         return found[0]

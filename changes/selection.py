@@ -87,21 +87,22 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Either groups of conditions (AND inside `where`, OR between the groups of `any`), or keys."""
+    """Either groups of conditions (AND inside `where`, OR between the groups of `any`) without some keys, or keys."""
 
     entity: type[SoftDeleted]
     where: tuple[Condition, ...] = ()
     any: tuple[tuple[Condition, ...], ...] = ()
     keys: tuple[Any, ...] | None = None
     given: int = 0
+    without: tuple[Any, ...] = ()
 
     @classmethod
     def parse(cls, data: Any, entity: type[SoftDeleted]) -> Selection:
         """Read untrusted data. Raises an Invalid that names the place and the way out."""
-        if not isinstance(data, dict) or not set(data) <= {"where", "any", "keys"}:
+        if not isinstance(data, dict) or not set(data) <= {"where", "any", "keys", "without"}:
             raise BadSelection(field="selection")
         if "keys" in data:
-            if "where" in data or "any" in data:
+            if {"where", "any", "without"} & set(data):
                 raise BadSelection(field="selection.keys")
             return _parse_keys(cls, data["keys"], entity)
         where = _parse_group(data.get("where", []), entity, "selection.where")
@@ -116,7 +117,8 @@ class Selection:
             raise BadSelection(field="selection")
         if not where and (not any_groups or not all(any_groups)):
             raise WholeTable(field="selection")
-        return cls(entity=entity, where=where, any=any_groups)
+        without = _keys(data["without"], entity, "selection.without") if data.get("without") else ()
+        return cls(entity=entity, where=where, any=any_groups, without=without)
 
     def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """The rows of `rows` that are selected."""
@@ -132,7 +134,7 @@ class Selection:
                     both &= condition.q()
                 either |= both
             rows = rows.filter(either)
-        return rows
+        return rows.exclude(pk__in=list(self.without)) if self.without else rows
 
     def describe(self) -> str:
         """The selection in words of the current language."""
@@ -150,6 +152,8 @@ class Selection:
             joiner = " " + _("or") + " "
             inner = " " + _("and") + " "
             texts.append("(" + joiner.join(inner.join(map(self._words, group)) for group in self.any) + ")")
+        if self.without:
+            texts.append(_("without %(count)s rows") % {"count": len(self.without)})
         return _("%(entity)s where %(conditions)s") % {
             "entity": plural,
             "conditions": (" " + _("and") + " ").join(texts),
@@ -279,15 +283,20 @@ def _encodable(text: str) -> bool:
 
 
 def _parse_keys(cls: type[Selection], data: Any, entity: type[SoftDeleted]) -> Selection:
+    keys = _keys(data, entity, "selection.keys")
+    return cls(entity=entity, keys=keys, given=len(data))
+
+
+def _keys(data: Any, entity: type[SoftDeleted], place: str) -> tuple[Any, ...]:
+    """Typed keys, each once."""
     if not isinstance(data, list):
-        raise BadSelection(field="selection.keys")
+        raise BadSelection(field=place)
     if not data:
-        raise EmptySelection(field="selection.keys")
+        raise EmptySelection(field=place)
     if len(data) > KEY_LIMIT:
-        raise TooManyKeys(field="selection.keys", given=len(data), limit=KEY_LIMIT)
+        raise TooManyKeys(field=place, given=len(data), limit=KEY_LIMIT)
     fields = entity._meta.pk_fields
-    keys = dict.fromkeys(_typed_key(fields, key, f"selection.keys.{i}") for i, key in enumerate(data))
-    return cls(entity=entity, keys=tuple(keys), given=len(data))
+    return tuple(dict.fromkeys(_typed_key(fields, key, f"{place}.{i}") for i, key in enumerate(data)))
 
 
 def _typed_key(fields: Sequence[Any], key: Any, place: str) -> Any:

@@ -116,3 +116,4 @@ class SkipReason(TextChoices):
     ERROR = "error", _("refused by the database")
     RECREATED = "recreated", _("deleted and added again since it was frozen")
     TAKEN_BACK = "taken_back", _("changed as a trial and taken back")
+    HOLD = "legal_hold", _("under a legal hold")

@@ -14,7 +14,7 @@ from access.enforcement import enforce
 from audit import registry
 from audit.entity import SoftDeleted
 from changes import canary as canaries
-from changes import drafts, record, windows
+from changes import drafts, preflight, record, windows
 from changes.errors import (
     ChangeNotFound,
     NothingToUndo,
@@ -30,7 +30,6 @@ from changes.lanes import lock_rows
 from changes.models import Change
 from changes.operations import REGISTRY
 from changes.planning import freeze_rows, store_plan
-from changes.preflight import inspect
 from changes.selection import Selection
 from changes.states import UNDOABLE, Operation, State
 from foundation import context
@@ -49,6 +48,7 @@ class Prepared:
     cascade_also: frozenset[str]
     undo_of: int | None
     draft_id: int | None
+    actor: Actor
 
 
 def prepare(
@@ -90,7 +90,7 @@ def prepare(
         request_key=request_key,
         undo_of_id=undo_of,
     )
-    return Prepared(change, chosen, also, undo_of, draft_id)
+    return Prepared(change, chosen, also, undo_of, draft_id, actor)
 
 
 def _begun(actor: Actor, **columns: Any) -> Change:
@@ -129,7 +129,7 @@ def submit(actor: Actor, **request: Any) -> Change:
 
 
 def freeze(prepared: Prepared) -> Change:
-    """Freeze the rows of a prepared request in one consistent transaction."""
+    """Freeze the rows of a prepared request in one consistent transaction. Raises also PreflightBlocks."""
     change, chosen = prepared.change, prepared.selection
     with consistent() as repeatable:
         if prepared.undo_of is not None:
@@ -140,9 +140,12 @@ def freeze(prepared: Prepared) -> Change:
             drafts.take(prepared.draft_id, change)
         change.save()
         plan = freeze_rows(change, chosen, prepared.cascade_also)
-        findings = inspect(plan)
+        findings = preflight.inspect(change, plan, prepared.actor)
         _refuse_protected(plan.protected)
+        if plan.rows_total:
+            preflight.refuse(change, [finding.as_json() for finding in findings])
         store_plan(change, plan, findings)
+        preflight.keep(change, findings, prepared.actor, preflight.Moment.REQUEST)
         if not repeatable:
             lock_frozen(change)
         record.note(change, "change.frozen", rows=change.rows_total, digest=change.digest)

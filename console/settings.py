@@ -360,6 +360,10 @@ CUSTODY_THROTTLES = ["console.latency.signal"]
 # A change does not start when more of its frozen rows have changed: a share in percent, and at least so many rows.
 CUSTODY_DRIFT_PERCENT = _number("CUSTODY_DRIFT_PERCENT", 1, 0)
 CUSTODY_DRIFT_ROWS = _number("CUSTODY_DRIFT_ROWS", 10, 0)
+# A change of more rows is refused unless the table declares allow_large or the policy allows it (0: never refused).
+CUSTODY_LARGE_ROWS = _number("CUSTODY_LARGE_ROWS", 10_000, 0)
+# Seconds that one statement of a check may take.
+CUSTODY_PREFLIGHT_SECONDS = _number("CUSTODY_PREFLIGHT_SECONDS", 5, 1)
 # A trial has gone wrong when more than this percentage of its rows was left alone.
 CUSTODY_CANARY_SKIPPED = _number("CUSTODY_CANARY_SKIPPED", 5, 0)
 # Cold storage of removed rows; the files are the only copy besides the history. See docs/purging.md.
@@ -404,6 +408,8 @@ CUSTODY_STEP_UP_METHODS = _names("CUSTODY_STEP_UP_METHODS", "password,code,passk
 CUSTODY_RULES = SHIPPED
 
 CUSTODY_OPERATIONS = [name for name in os.environ.get("CUSTODY_OPERATIONS", "").split(",") if name]
+# A project's own checks before a change, likewise: "shop.weekend.CHECK".
+CUSTODY_PREFLIGHT = [name for name in os.environ.get("CUSTODY_PREFLIGHT", "").split(",") if name]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -99,7 +99,7 @@ class UserTag(Entity):
     weight = models.FloatField(_("weight"), default=1.0)
     source = models.CharField(_("source"), max_length=40, blank=True)
 
-    governance = Governance(label=_("user tags"), mass_deletes=True)
+    governance = Governance(label=_("user tags"), mass_deletes=True, allow_large=True)
     history = TrackedRecords()
 
     class Meta(Entity.Meta):
@@ -120,7 +120,9 @@ class BehaviourLog(Entity):
     action = models.CharField(_("action"), max_length=60)
     payload = models.JSONField(_("payload"), default=dict, blank=True)
 
-    governance = Governance(label=_("behaviour logs"), threshold=10_000, mass_deletes=True, retention="logs_90d")
+    governance = Governance(
+        label=_("behaviour logs"), threshold=10_000, mass_deletes=True, allow_large=True, retention="logs_90d"
+    )
     history = TrackedRecords()
 
     class Meta(Entity.Meta):

@@ -34,7 +34,7 @@ class Full(Entity, Business):  # noqa: DJ008
 class Mass(Entity, Business):  # noqa: DJ008
     """Governed and declared for mass deletes: half of each page stays free, so updates stay HOT."""
 
-    governance = Governance(label="mass", mass_deletes=True)
+    governance = Governance(label="mass", mass_deletes=True, allow_large=True)
     history = TrackedRecords()
 
 

@@ -33,7 +33,7 @@ class ApiView(APIView):
     authentication_classes: Any = (TokenAuthentication, SessionAuthentication)
     permission_classes: Any = (IsAuthenticated,)
     parser_classes = (StrictJSONParser,)
-    renderer_classes = (JSONRenderer,)
+    renderer_classes: Any = (JSONRenderer,)
     throttle_classes = ()
     parameters: ClassVar[dict[str, frozenset[str]]] = {}
 

@@ -124,6 +124,7 @@ class ChangeList(ApiView):
             engine.WrongState,
             engine.NotTheRequester,
             engine.ProtectedRows,
+            engine.PreflightBlocks,
             engine.RequestKeyReused,
             engine.BadWindow,
             engine.BadCanary,
@@ -245,6 +246,9 @@ def _links(change: Change) -> dict[str, str | None]:
             "cancel",
             "undo",
             "undo_preview",
+            "preflight",
+            "exclude",
+            "evidence",
             "drift",
         )
     }

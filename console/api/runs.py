@@ -47,6 +47,7 @@ class ChangeStart(ApiView):
             engine.ColumnsMissing,
             engine.OutsideWindow,
             engine.TooMuchDrift,
+            engine.PreflightBlocks,
             BackToVoting,
             StepUpNeeded,
         ),

@@ -15,6 +15,7 @@ from access.errors import StepUpNeeded
 from approvals import decisions, tickets
 from approvals import errors as refusals
 from approvals.models import Ticket, Vote
+from changes.errors import PreflightBlocks
 from console.api import paging
 from console.api.base import ApiView
 from console.api.changes import flag
@@ -78,6 +79,7 @@ class TicketVotes(ApiView):
             refusals.AlreadyVoted,
             refusals.DigestMoved,
             StepUpNeeded,
+            PreflightBlocks,
         ),
         tag="tickets",
     )

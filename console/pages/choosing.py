@@ -101,6 +101,12 @@ def from_selection(selection: Mapping[str, Any]) -> Choice:
     return Choice("conditions", listed or ((Row(),),))
 
 
+def same_without(selection: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys that were left out of a selection stay out of it while its conditions are the same; the form does not show them."""
+    same = {name: value for name, value in before.items() if name != "without"} == selection
+    return {**selection, "without": before["without"]} if same and "without" in before else selection
+
+
 def _key(text: str, entity: type[SoftDeleted]) -> Any:
     return text.split("/") if entity._meta.is_composite_pk else text
 

@@ -24,10 +24,10 @@ from changes.progress import progress
 from changes.selection import Selection
 from changes.states import UNFINISHED, Effect, Operation, State
 from console.admin import columns
-from console.pages import archives, inbox, steering, terms
+from console.pages import archives, checking, inbox, steering, terms
 from console.pages.labels import plural, record_url, table
 from console.pages.shell import actor_of
-from console.presenters import activity, checks, decision, fingerprint, impact, states
+from console.presenters import activity, decision, fingerprint, impact, states
 from console.presenters import facts as facts_words
 from console.presenters.banner import banner
 from console.presenters.impact import capital
@@ -66,7 +66,7 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "print": fingerprint.fingerprint(
             change.digest, drifted=drifted.rows if drifted else None, started=change.state in (*STARTED, State.REFUSED)
         ),
-        "checks": checks.checks(change.preflight, label=plural),
+        **checking.of_change(change, actor),
         **_sampled(request, change, parts),
         "lines": _lines(change),
         "facts": facts_words.facts(

@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from access.openness import declared_open
-from console.presenters import activity, chart, checks, decision, diff, impact, progress, states
+from console.pages import checking
+from console.presenters import activity, chart, decision, diff, impact, progress, states
 from console.presenters.fingerprint import Print
 from console.presenters.notes import Note
 from console.presenters.sample import sample
@@ -33,7 +34,7 @@ def _parts() -> dict[str, Any]:
         "pills": [states.state_pill(state) for state in STATES]
         + [states.state_pill("refused", ticket) for ticket in ("rejected", "withdrawn", "expired")],
         "impact": impact.impact(_IMPACT, operation="delete"),
-        "checks": checks.checks(_FINDINGS, label=lambda entity: entity),
+        "checks": checking.lines(_FINDINGS),
         "chart": chart.chart(days),
         "chart_small": chart.chart(days[-7:], width=340, height=180),
         "notes": [

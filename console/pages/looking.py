@@ -18,6 +18,7 @@ from changes.planning import Preview, preview
 from changes.selection import Selection
 from changes.states import Effect, Operation, Verdict
 from console.admin import columns
+from console.pages import checking
 from console.pages.labels import plural, record_url, table
 from console.presenters import checks, impact
 from console.presenters.impact import capital
@@ -62,6 +63,10 @@ class Look:
     sample: Sample | None
     words: tuple[str, ...] = ()
 
+    @property
+    def blocked(self) -> bool:
+        return any(check.tone == "bad" for check in self.checks)
+
 
 def look(actor: Actor, draft: Change) -> Look:
     """Plan the draft, or take the plan of a few minutes ago. Raises Invalid for a selection that is none."""
@@ -82,13 +87,14 @@ def look(actor: Actor, draft: Change) -> Look:
             options=drafts.asked(draft),
         )
         numbers = _numbers(found, draft.operation)
-        cache.set(name, numbers, KEEP_SECONDS)
+        if not found.blocked:  # what blocks may be mended meanwhile
+            cache.set(name, numbers, KEEP_SECONDS)
     return Look(
         rows=numbers.rows,
         entity_rows=numbers.entity_rows,
         approvals=numbers.approvals,
         impact=_impact(numbers, draft.operation),
-        checks=checks.checks(numbers.findings, label=plural),
+        checks=checking.lines(numbers.findings),
         stops=numbers.stops,
         text=selection.describe(),
         sample=_sample(selection, draft) if numbers.entity_rows else None,

@@ -60,6 +60,7 @@ def _menu(request: HttpRequest, actor: Actor, available_apps: list[Any]) -> Menu
         tickets=reverse("admin:tickets") if browses else None,
         waiting=waiting_count(actor) if browses else 0,
         snapshots=reverse("admin:snapshots") if allowed(actor, "snapshot.browse") else None,
+        holds=reverse("admin:holds") if allowed(actor, "hold.browse") else None,
         archive=reverse("admin:archives") if allowed(actor, "archive.browse") else None,
         statements=reverse("admin:statements") if allowed(actor, "history.browse") else None,
         models=[

@@ -26,7 +26,7 @@ from changes.states import Operation, State
 from changes.submission import REASON_LEAST
 from console.errors import status_of
 from console.pages import importing, inbox, looking, running, setting
-from console.pages.choosing import Choice, bound, from_selection, pressed, to_selection
+from console.pages.choosing import Choice, bound, from_selection, pressed, same_without, to_selection
 from console.pages.guards import require
 from console.pages.labels import plural
 from console.pages.shell import actor_of
@@ -63,7 +63,7 @@ def choose(request: HttpRequest, change_id: int | None = None) -> HttpResponse:
         lines, choice = setting.pressed(lines, button), pressed(choice, button)
         return _choose_page(request, entity, operation, choice, draft, lines)
     try:
-        selection = to_selection(choice, entity)
+        selection = same_without(to_selection(choice, entity), draft.selection if draft else {})
         Selection.parse(selection, entity)
         options = setting.to_options(lines, entity) if operation == Operation.UPDATE else {}
     except Invalid as error:

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from console.presenters import check_words
 from console.presenters.words import number
 
 Facts = Mapping[str, Any]
@@ -17,12 +18,21 @@ ORDER = {"block": 0, "warn": 1, "pass": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One line; evidence lines open below it."""
+    """One line; evidence lines open below it.
+
+    way    what to do about a block
+    fix    what the button says that leaves the rows out, empty without one
+    since  it has become worse since the change was asked for
+    """
 
     tone: str
     name: str
     text: str
     evidence: tuple[str, ...] = ()
+    check: str = ""
+    way: str = ""
+    fix: str = ""
+    since: bool = False
 
     @property
     def icon(self) -> str:
@@ -33,39 +43,61 @@ class Check:
         return {"bad": _("Blocks:"), "warn": _("Attention:"), "ok": _("Passed:")}[self.tone]
 
 
-def checks(findings: Iterable[Mapping[str, Any]], *, label: Callable[[str], str]) -> tuple[Check, ...]:
-    """Findings as lines. `label` names an entity in the reader's language."""
+def checks(
+    findings: Iterable[Mapping[str, Any]],
+    *,
+    label: Callable[[str], str],
+    known: Mapping[str, tuple[str, str]] | None = None,
+    worse: Iterable[str] = (),
+) -> tuple[Check, ...]:
+    """Findings as lines, worst first. `label` names an entity in the reader's language.
+
+    known  check → its name and way out, as they are registered
+    worse  checks that found less when the change was asked for
+    """
     ordered = sorted(findings, key=lambda finding: ORDER.get(finding["level"], 0))
-    return tuple(_check(finding, label) for finding in ordered if not _is_silent(finding))
+    since = frozenset(worse)
+    return tuple(_check(one, label, known or {}, since) for one in ordered if not _is_silent(one))
 
 
 def _is_silent(finding: Mapping[str, Any]) -> bool:
     """A check that had nothing to look at is not worth a line."""
-    return finding["code"] in ("by_condition", "columns_there", "no_retention") or (
-        finding["code"] == "conflicts" and not finding["facts"].get("rows")
+    return finding["code"] in SILENT or (finding["code"] == "conflicts" and not finding["facts"].get("rows"))
+
+
+def _check(
+    finding: Mapping[str, Any],
+    label: Callable[[str], str],
+    known: Mapping[str, tuple[str, str]],
+    since: frozenset[str],
+) -> Check:
+    tone = {"block": "bad", "warn": "warn"}.get(finding["level"], "ok")
+    facts: Facts = finding.get("facts") or {}
+    name, way = known.get(finding["check"], (finding["check"], ""))
+    say = SENTENCES.get(finding["code"], _own)
+    text, evidence = say(facts, label)
+    return Check(
+        tone=tone,
+        name=name,
+        text=text or finding["code"],
+        evidence=tuple(evidence),
+        check=finding["check"],
+        way=way if tone == "bad" or facts.get("later") else "",
+        fix=_fix(finding) if tone == "bad" else "",
+        since=finding["check"] in since,
     )
 
 
-def _check(finding: Mapping[str, Any], label: Callable[[str], str]) -> Check:
-    tone = {"block": "bad", "warn": "warn"}.get(finding["level"], "ok")
-    facts: Facts = finding.get("facts") or {}
-    say = SENTENCES.get(finding["code"])
-    text, evidence = say(facts, label) if say else (finding["code"], ())
-    return Check(tone=tone, name=_name(finding["check"]), text=text, evidence=tuple(evidence))
-
-
-def _name(check: str) -> str:
-    names = {
-        "protected_rows": _("Protected rows"),
-        "size": _("Size"),
-        "threshold": _("Approval"),
-        "whole_table": _("Share"),
-        "keys": _("Keys"),
-        "conflicts": _("Conflicts"),
-        "columns": _("Columns"),
-        "retention": _("Retention"),
-    }
-    return names.get(check, check)
+def _fix(finding: Mapping[str, Any]) -> str:
+    """What the button says, of checks whose rows can be left out."""
+    facts = finding.get("facts") or {}
+    if finding["code"] == "protected_rows":
+        return _("Leave out the rows that they belong to")
+    if finding["code"] == "held":
+        rows = facts.get("rows", 0)
+        text = ngettext("Leave out the %(rows)s row on hold", "Leave out the %(rows)s rows on hold", rows)
+        return text % {"rows": number(rows)}
+    return ""
 
 
 Said = tuple[str, Iterable[str]]
@@ -92,11 +124,19 @@ def _none_protected(facts: Facts, label: Callable[[str], str]) -> Said:
 
 def _size(facts: Facts, label: Callable[[str], str]) -> Said:
     rows, limit = facts.get("rows", 0), facts.get("limit", 0)
-    if rows > limit:
+    if limit and rows > limit:
         text = _("%(rows)s rows is more than %(limit)s. Two people have to approve.")
     else:
         text = _("%(rows)s rows, within the limit of %(limit)s for one approval.")
-    return text % {"rows": number(rows), "limit": number(limit)}, ()
+    lines = [_("The role of whoever asked allows so many.")] if facts.get("by") == "role" else []
+    return text % {"rows": number(rows), "limit": number(limit)}, [*lines, *estimated(facts)]
+
+
+def estimated(facts: Facts) -> list[str]:
+    """What the database believes the tables to hold."""
+    if not facts.get("estimate"):
+        return []
+    return [_("The tables hold about %(rows)s rows.") % {"rows": number(facts["estimate"])}]
 
 
 def _over_threshold(facts: Facts, label: Callable[[str], str]) -> Said:
@@ -169,6 +209,13 @@ def _retention(facts: Facts, label: Callable[[str], str]) -> Said:
     return text % {"rows": number(rows), "due": number(due)}, lines
 
 
+def _own(facts: Facts, label: Callable[[str], str]) -> Said:
+    """A project's check says it itself."""
+    return str(facts.get("text", "")), [str(line) for line in facts.get("lines", ())]
+
+
+# Checks that had nothing to look at.
+SILENT = frozenset({"by_condition", "columns_there", "no_retention"})
 SENTENCES: dict[str, Callable[[Facts, Callable[[str], str]], Said]] = {
     "protected_rows": _protected,
     "no_protected_rows": _none_protected,
@@ -181,4 +228,5 @@ SENTENCES: dict[str, Callable[[Facts, Callable[[str], str]], Said]] = {
     "conflicts": _conflicts,
     "columns_gone": _columns_gone,
     "retention": _retention,
+    **check_words.SENTENCES,
 }

@@ -53,6 +53,7 @@ def menu(
     models: Iterable[Model],
     archive: str | None = None,
     statements: str | None = None,
+    holds: str | None = None,
 ) -> Menu:
     """Groups without links are left out, so nobody sees a heading over nothing."""
     models = list(models)
@@ -64,20 +65,22 @@ def menu(
         work.append(Link(text=_("Snapshots"), url=snapshots, icon="snap", current=path.startswith(snapshots)))
     groups = (
         Group(title=_("Work"), links=tuple(work)),
-        Group(title=_("Evidence"), links=_evidence(path, statements, archive)),
+        Group(title=_("Evidence"), links=_evidence(path, statements, archive, holds)),
         Group(title=_("Data"), links=_links(path, [m for m in models if m.app not in PEOPLE_APPS], "table")),
         Group(title=_("People"), links=_links(path, [m for m in models if m.app in PEOPLE_APPS], "users")),
     )
     return tuple(group for group in groups if group.links)
 
 
-def _evidence(path: str, statements: str | None, archive: str | None) -> tuple[Link, ...]:
+def _evidence(path: str, statements: str | None, archive: str | None, holds: str | None) -> tuple[Link, ...]:
     links = []
     if statements is not None:
         current = path.startswith(statements)
         links.append(Link(text=_("Statements"), url=statements, icon="history", current=current))
     if archive is not None:
         links.append(Link(text=_("Archive"), url=archive, icon="shield", current=path.startswith(archive)))
+    if holds is not None:
+        links.append(Link(text=_("Legal holds"), url=holds, icon="lock", current=path.startswith(holds)))
     return tuple(links)
 
 

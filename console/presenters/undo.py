@@ -157,6 +157,7 @@ def reason_word(reason: str) -> str:
         "recreated": _("deleted and added again since it was frozen"),
         "taken_back": _("changed as a trial and taken back"),
         "error": _("refused by the database"),
+        "legal_hold": _("under a legal hold"),
     }
     return words.get(reason, reason)
 

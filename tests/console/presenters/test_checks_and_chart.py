@@ -6,16 +6,26 @@ from datetime import date
 
 import pytest
 
+from changes.models import Change
 from changes.plan import KeyReport, PartPlan, Plan, Protected
-from changes.preflight import inspect
+from changes.preflight import Finding, Subject
+from changes.preflight.register import CHECKS
 from changes.states import Effect
 from console.presenters.chart import Day, chart, nice_ceiling, short
 from console.presenters.checks import checks
 from shop.models import Order
 
 
+def inspect(plan: Plan) -> list[Finding]:
+    """The checks that look at nothing but the plan."""
+    subject = Subject.of_plan(Change(operation="delete", entity="shop.order"), plan, None)
+    asked = [check.ask(subject) for check in CHECKS.values() if check.planned and check.name != "estimate"]
+    return [finding for finding in asked if finding is not None]
+
+
 def found(plan: Plan):
-    return checks([finding.as_json() for finding in inspect(plan)], label=lambda entity: entity)
+    known = {name: (str(check.label), str(check.way)) for name, check in CHECKS.items()}
+    return checks([finding.as_json() for finding in inspect(plan)], label=lambda entity: entity, known=known)
 
 
 def plan(rows: int, **facts) -> Plan:
