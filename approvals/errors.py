@@ -177,3 +177,15 @@ class NothingAmended(Invalid):
     """That is how it is already. Nothing was proposed."""
 
     code = "nothing_amended"
+
+
+class RowsInAnotherTicket(Conflict):
+    """%(other)s is open and holds rows of %(entity)s that you ask for (the first is %(key)s). Have it decided or withdrawn first, or leave these rows out."""
+
+    code = "rows_in_another_ticket"
+
+
+class AskedAtOnce(Conflict):
+    """Others keep asking for rows of the same tables at this very moment. Nothing was frozen; ask again."""
+
+    code = "asked_at_once"

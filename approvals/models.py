@@ -64,6 +64,25 @@ class Ticket(models.Model):
         return f"T-{self.pk}"
 
 
+class OpenTable(models.Model):
+    """The last change that put rows of a table before people. Whoever opens a ticket writes its line, one after the other."""
+
+    app_privileges = frozenset({"SELECT"})
+
+    pk = models.CompositePrimaryKey("tenant_id", "entity")
+    tenant_id = models.IntegerField()
+    entity = models.CharField(max_length=160)
+    change_id = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("table with tickets")
+        verbose_name_plural = _("tables with tickets")
+        constraints = [TenantPolicy(name="approvals_opentable_tenant_policy")]
+
+    def __str__(self) -> str:
+        return self.entity
+
+
 class Vote(models.Model):
     """One person's decision in one round, bound to the fingerprint that person saw."""
 

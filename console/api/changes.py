@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from access.errors import StepUpNeeded
 from approvals import gate
-from approvals.errors import NotAPerson
+from approvals.errors import AskedAtOnce, NotAPerson, RowsInAnotherTicket
 from audit import registry
 from audit.errors import UnknownEntity
 from changes import errors as engine
@@ -129,6 +129,8 @@ class ChangeList(ApiView):
             engine.BadCanary,
             NotAPerson,
             StepUpNeeded,
+            RowsInAnotherTicket,
+            AskedAtOnce,
             BadParameter,
         ),
         tag="changes",
