@@ -189,3 +189,21 @@ class AskedAtOnce(Conflict):
     """Others keep asking for rows of the same tables at this very moment. Nothing was frozen; ask again."""
 
     code = "asked_at_once"
+
+
+class TicketNotSentBack(Conflict):
+    """Ticket %(ticket_id)s is %(state)s. Only what was sent back can be edited and asked for again; else withdraw it and ask anew."""
+
+    code = "ticket_not_sent_back"
+
+
+class ContributorVotes(Denied):
+    """You had a hand in what this ticket asks for, so someone else must decide."""
+
+    code = "contributor_votes"
+
+
+class SendingBackNeedsReason(Invalid):
+    """Say what has to change: whoever asked will read it."""
+
+    code = "sending_back_needs_reason"

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, OperationalError, connection
 
 from approvals import overlap, rules, tickets, window
-from approvals.errors import AskedAtOnce
+from approvals.errors import AskedAtOnce, TicketNotSentBack
 from approvals.models import Ticket
 from audit import registry
 from audit.snapshots import state
@@ -69,6 +69,19 @@ def _frozen(prepared: submission.Prepared, actor: Actor) -> Outcome:
             if connection.in_atomic_block or not overlap.came_late(error):
                 raise
     raise AskedAtOnce()
+
+
+def ask_again(ticket_id: int, *, actor: Actor, reason: str, title: str = "", **asked: Any) -> Outcome:
+    """Ask once more for what was sent back, in other words or otherwise: it is frozen anew, and a new round begins.
+
+    `asked` as `changes.submission.prepare`, whatever of it changes: selection, options, cascade_also, window, canary. Whoever
+    edits it has a hand in it, and no vote. Raises TicketNotSentBack, and what `request` raises.
+    """
+    ticket = tickets.get(ticket_id)
+    prepared = submission.prepare_again(ticket.change, actor=actor, title=title, reason=reason, **asked)
+    if ticket.state != Ticket.State.SENT_BACK:
+        raise TicketNotSentBack(ticket_id=ticket.pk, state=tickets.state_words(ticket))
+    return _place(prepared, actor)
 
 
 def request_undo(
@@ -193,6 +206,9 @@ def needed(change: Change) -> rules.Requirement:
 
 def _admit(change: Change, actor: Actor) -> Ticket | None:
     requirement = needed(change)
+    before = Ticket.objects.filter(change_id=change.pk).first()
+    if before is not None:  # it was sent back, and its ticket goes on, however few the rows are now
+        return tickets.ask_again(change, before)
     if requirement.approvals:
         return tickets.open_ticket(change, requirement)
     execution.clear(change, by="threshold")

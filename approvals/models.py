@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from access.models import Proof
+from approvals import life
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from changes.models import Change
 
@@ -17,12 +18,7 @@ class Ticket(models.Model):
 
     app_privileges = frozenset({"SELECT", "INSERT", "UPDATE"})
 
-    class State(models.TextChoices):
-        PENDING = "pending", _("waiting")
-        APPROVED = "approved", _("approved")
-        REJECTED = "rejected", _("rejected")
-        WITHDRAWN = "withdrawn", _("withdrawn")
-        EXPIRED = "expired", _("expired")
+    State = life.State
 
     id = models.BigAutoField(primary_key=True)
     tenant_id = models.IntegerField()
@@ -47,6 +43,7 @@ class Ticket(models.Model):
         indexes = [models.Index(fields=["tenant_id", "state", "id"], name="approvals_ticket_state")]
         constraints = [
             models.CheckConstraint(condition=Q(required__gte=1), name="approvals_ticket_required"),
+            models.CheckConstraint(condition=Q(state__in=life.State.values), name="approvals_ticket_state_known"),
             models.UniqueConstraint(
                 fields=["tenant_id", "id", "requester_person_id"], name="approvals_ticket_requester"
             ),
@@ -62,6 +59,40 @@ class Ticket(models.Model):
 
     def __str__(self) -> str:
         return f"T-{self.pk}"
+
+
+class Contributor(models.Model):
+    """A person who had a hand in a change: asked for it, or edited its rows, words or options. Never votes on it.
+
+    The database writes the lines itself, from the context of whoever writes a draft, and takes none out.
+    """
+
+    app_privileges = frozenset({"SELECT"})
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    change = models.ForeignKey(Change, models.PROTECT, related_name="contributors", db_constraint=False)
+    person_id = models.BigIntegerField()
+    name = models.TextField(_("who"))
+    created_at = models.DateTimeField(_("time"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("contributor")
+        verbose_name_plural = _("contributors")
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "change", "person_id"], name="approvals_contributor_once"),
+            TenantKey(name="approvals_contributor_tenant_key"),
+            TenantPolicy(name="approvals_contributor_tenant_policy"),
+            TenantForeignKey(
+                name="approvals_contributor_change_tenant_fk",
+                column="change_id",
+                target="changes_change",
+                target_column="id",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class OpenTable(models.Model):

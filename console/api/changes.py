@@ -200,8 +200,9 @@ class ChangeDetail(ApiView):
 
 
 def visible(view: ApiView) -> Any:
-    """Changes the actor may see: drafts are their writer's own."""
-    return Change.objects.filter(~Q(state=State.DRAFT) | Q(requester_person_id=view.actor.person_id))
+    """Changes the actor may see: drafts are their writer's own, until they have been asked for."""
+    asked = ~Q(state=State.DRAFT) | Q(frozen_at__isnull=False)
+    return Change.objects.filter(asked | Q(requester_person_id=view.actor.person_id))
 
 
 def open_change(view: ApiView, change_id: int) -> Change:

@@ -36,6 +36,7 @@ PAGES: list[Route] = [
     ("tickets/<int:ticket_id>/", tickets.ticket, "ticket"),
     ("tickets/<int:ticket_id>/vote/", tickets.vote, "ticket-vote"),
     ("tickets/<int:ticket_id>/withdraw/", tickets.withdraw, "ticket-withdraw"),
+    ("tickets/<int:ticket_id>/ask-again/", tickets.ask_again, "ticket-ask-again"),
     ("changes/new/", wizard.choose, "new-change"),
     ("changes/new/count/", wizard.count, "new-change-count"),
     ("changes/import/<str:label>/", importing.send, "new-import"),
