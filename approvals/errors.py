@@ -207,3 +207,27 @@ class SendingBackNeedsReason(Invalid):
     """Say what has to change: whoever asked will read it."""
 
     code = "sending_back_needs_reason"
+
+
+class CommentNotFound(NotFound):
+    """There is no comment %(comment_id)s."""
+
+    code = "comment_not_found"
+
+
+class NothingSaid(Invalid):
+    """Write something, in at most %(most)s characters."""
+
+    code = "nothing_said"
+
+
+class CommentNotYours(Denied):
+    """Only the person who wrote a comment can edit it."""
+
+    code = "comment_not_yours"
+
+
+class CommentStays(Conflict):
+    """A comment can be edited for five minutes; after that it stays. Write another one."""
+
+    code = "comment_stays"

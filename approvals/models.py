@@ -267,3 +267,87 @@ class Amendment(models.Model):
 
     def __str__(self) -> str:
         return f"A-{self.pk}"
+
+
+class Comment(models.Model):
+    """What a person says beside a ticket. Never changed: an edit is a line of its own that points to the first.
+
+    `mentions` are the persons whom `@username` named when it was written.
+    """
+
+    app_privileges = frozenset({"SELECT", "INSERT"})
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="comments", db_constraint=False)
+    edit_of = models.ForeignKey("self", models.PROTECT, null=True, related_name="edits", db_constraint=False)
+    person_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    name = models.TextField(_("who"))
+    text = models.TextField(_("comment"))
+    mentions = models.JSONField(default=list)
+    created_at = models.DateTimeField(_("time"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("comment")
+        verbose_name_plural = _("comments")
+        ordering = ["id"]
+        indexes = [models.Index(fields=["tenant_id", "ticket", "id"], name="approvals_comment_ticket")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(text=""), name="approvals_comment_says_something"),
+            TenantKey(name="approvals_comment_tenant_key"),
+            TenantPolicy(name="approvals_comment_tenant_policy"),
+            TenantForeignKey(
+                name="approvals_comment_ticket_tenant_fk",
+                column="ticket_id",
+                target="approvals_ticket",
+                target_column="id",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.text[:40]}"
+
+
+class Watcher(models.Model):
+    """A person who wants to be told about a ticket; one who stopped keeps the line, so that no mention starts it again."""
+
+    app_privileges = frozenset({"SELECT", "INSERT", "UPDATE"})
+
+    class Why(models.TextChoices):
+        ASKED = "asked", _("asked to watch")
+        COMMENTED = "commented", _("commented")
+        MENTIONED = "mentioned", _("was mentioned")
+        ESCALATED = "escalated", _("it was escalated")
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="watchers", db_constraint=False)
+    person_id = models.BigIntegerField()
+    name = models.TextField(_("who"))
+    why = models.CharField(max_length=16, choices=Why.choices)
+    watching = models.BooleanField(default=True, db_default=True)
+    created_at = models.DateTimeField(_("time"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("watcher")
+        verbose_name_plural = _("watchers")
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(why__in=["asked", "commented", "mentioned", "escalated"]),
+                name="approvals_watcher_why_known",
+            ),
+            models.UniqueConstraint(fields=["tenant_id", "ticket", "person_id"], name="approvals_watcher_once"),
+            TenantKey(name="approvals_watcher_tenant_key"),
+            TenantPolicy(name="approvals_watcher_tenant_policy"),
+            TenantForeignKey(
+                name="approvals_watcher_ticket_tenant_fk",
+                column="ticket_id",
+                target="approvals_ticket",
+                target_column="id",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

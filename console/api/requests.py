@@ -190,6 +190,10 @@ class AskAgainRequest(Body):
     canary = Selected(required=False, default=None, allow_null=True, help_text="null takes it away.")
 
 
+class CommentRequest(Body):
+    text = Text(max_length=4000, help_text="`@username` tells that person.")
+
+
 class ExemptionRequest(Body):
     entity = Text(max_length=160, help_text="`app.model`")
     role = Text(max_length=63, help_text="A login of the database that is neither the console's nor the owner's.")

@@ -206,6 +206,8 @@ def _shown(ticket_id: int) -> dict[str, Any]:
     ticket.links = {
         "self": reverse("api:ticket", args=[ticket.pk]),
         "votes": reverse("api:ticket-votes", args=[ticket.pk]),
+        "comments": reverse("api:ticket-comments", args=[ticket.pk]),
+        "watch": reverse("api:ticket-watch", args=[ticket.pk]),
         "send_back": reverse("api:ticket-send-back", args=[ticket.pk]),
         "ask_again": reverse("api:ticket-ask-again", args=[ticket.pk]),
         "withdraw": reverse("api:ticket-withdraw", args=[ticket.pk]),

@@ -24,7 +24,7 @@ from changes.progress import progress
 from changes.selection import Selection
 from changes.states import UNFINISHED, Effect, Operation, State
 from console.admin import columns
-from console.pages import archives, inbox, revising, steering, terms
+from console.pages import archives, inbox, revising, steering, talking, terms
 from console.pages.labels import plural, record_url, table
 from console.pages.shell import actor_of
 from console.presenters import activity, checks, decision, fingerprint, impact, states
@@ -66,7 +66,7 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         ),
         "checks": checks.checks(change.preflight, label=plural),
         **_sampled(request, change, parts),
-        "lines": _lines(change),
+        "lines": talking.in_order(_lines(change), talking.lines(ticket, actor)),
         "facts": facts_words.facts(
             change, ticket, entity=capital(plural(change.entity)), chunk=settings.CUSTODY_CHUNK_ROWS
         ),
@@ -87,6 +87,7 @@ def _of_ticket(change: Change, ticket: Ticket | None, actor: Actor) -> dict[str,
         "panel": _panel(ticket, actor) if ticket else None,
         "vote_url": reverse("admin:ticket-vote", args=[ticket.pk]) if ticket else "",
         "retold": revising.retold(change, ticket, actor),
+        **talking.conversation(ticket, actor),
     }
 
 
@@ -206,7 +207,8 @@ def _lines(change: Change) -> list[activity.Line]:
     asked = activity.line(act="asked", who=change.requester_name, at=change.created_at, facts={"reason": change.reason})
     acts = Event.objects.filter(change_id=change.pk, operation=Event.Operation.ACT)
     # That enough people agreed is a line of its own; that it is ready then says nothing more.
-    events = acts.exclude(action="change.cleared", facts__by="ticket").order_by("pk")[:ACTIVITY_LIMIT]
+    told = acts.exclude(action="change.cleared", facts__by="ticket").exclude(action__in=talking.ACTS)
+    events = told.order_by("pk")[:ACTIVITY_LIMIT]
     return [asked, *(activity.line(act=e.action, who=e.operator_name, at=e.occurred_at, facts=e.facts) for e in events)]
 
 

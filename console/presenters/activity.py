@@ -12,7 +12,10 @@ from django.utils.translation import gettext as _
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One event; tone is person, ok, bad or empty for the system's own."""
+    """One event; tone is person, ok, bad or empty for the system's own.
+
+    `earlier` are wordings of a comment before the last, each with its time; `comment_id` names one the viewer may edit.
+    """
 
     who: str
     what: str
@@ -20,6 +23,8 @@ class Line:
     quote: str = ""
     tone: str = ""
     icon: str = "bot"
+    earlier: tuple[tuple[str, str], ...] = ()
+    comment_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
