@@ -362,6 +362,7 @@ __all__ = [
     "House",
     "Message",
     "Notice",
+    "OpenTable",
     "Preference",
     "Receiver",
     "RuleVersion",

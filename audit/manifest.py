@@ -28,8 +28,8 @@ FUNCTIONS = (
     "custody.retention(text)",
     # The rules, and whose votes count: they read what the application may read. See approvals/sql/rules_v1.sql.
     "custody.listed(jsonb, text)",
-    "custody.risk(jsonb, public.approvals_house)",
-    "custody.required_by(jsonb, jsonb, public.approvals_house)",
+    "custody.risk(jsonb, approvals_house)",
+    "custody.required_by(jsonb, jsonb, approvals_house)",
     "custody.rules_in_force(integer)",
     "custody.required(integer, jsonb)",
     "custody.change_facts(integer, bigint)",

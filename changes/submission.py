@@ -116,7 +116,7 @@ def prepare_again(change: Change, *, actor: Actor, title: str, reason: str, **as
     again.title, again.reason, again.request_key = _clean(title)[:200] or change.title, said[:4000], None
     again.drift, again.drift_accepted, again.channel = None, 0, _channel()
     chosen = _selection(change.operation, change.selection, model) if change.retry_of_id is None else None
-    return Prepared(again, chosen, frozenset(old["cascade_also"]), change.undo_of_id, change.pk)
+    return Prepared(again, chosen, frozenset(old["cascade_also"]), change.undo_of_id, change.pk, actor)
 
 
 def _begun(actor: Actor, **columns: Any) -> Change:

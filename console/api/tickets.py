@@ -153,6 +153,8 @@ class TicketAskAgain(ApiView):
             engine.ProtectedRows,
             engine.BadWindow,
             engine.BadCanary,
+            StepUpNeeded,
+            PreflightBlocks,
         ),
         tag="tickets",
     )

@@ -32,9 +32,10 @@ class StepUpMiddleware:
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         """Verify what the page sent before the act itself is tried. The form's own token was checked before this."""
-        if request.method != "POST" or step_up.MEANT not in request.POST or not request.user.is_authenticated:
+        # The path first: to look into the form of an API request would read it before its own parsers do.
+        if request.path.startswith("/api/") or request.method != "POST":
             return None
-        if request.path.startswith("/api/"):
+        if step_up.MEANT not in request.POST or not request.user.is_authenticated:
             return None
         meant = request.POST[step_up.MEANT]
         try:

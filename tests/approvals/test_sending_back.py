@@ -29,7 +29,7 @@ from shop.models import Order, UserTag
 from tests.changes.test_races import as_actor, at_once, refusals
 from tests.databases import RealDatabase
 from tests.journey import agree, ask, carry_out, keys_of, start, work
-from tests.personas import orders, tags
+from tests.personas import orders, prove, tags
 
 WHY = "leave out the open ones"
 
@@ -155,26 +155,36 @@ def test_another_login_of_the_same_person_has_none_either(
 
 
 def vote_by_hand(ticket: Ticket, person: Actor) -> None:
+    proof = prove(person)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO approvals_vote (tenant_id, ticket_id, requester_person_id, person_id, user_id, name, decision, "
-            "digest, reason, round) VALUES (1, %s, %s, %s, %s, 'x', 'approve', %s, '', %s)",
-            [ticket.pk, ticket.requester_person_id, person.person_id, person.user_id, ticket.digest, ticket.round],
+            "digest, reason, round, proof_id) VALUES (1, %s, %s, %s, %s, 'x', 'approve', %s, '', %s, %s)",
+            [
+                ticket.pk,
+                ticket.requester_person_id,
+                person.person_id,
+                person.user_id,
+                ticket.digest,
+                ticket.round,
+                proof.pk,
+            ],
         )
 
 
 def test_the_database_refuses_a_contributors_vote_and_without_the_guard_it_would_count(
-    asked: gate.Outcome, approver: Actor, engineer: Actor, real_db: RealDatabase
+    asked: gate.Outcome, approver: Actor, persona: Any, real_db: RealDatabase
 ) -> None:
+    both = persona("approver", "engineer", name="Vera Both")
     send_back(asked.ticket, approver)
-    ticket = again(asked.ticket, engineer).ticket
+    ticket = again(asked.ticket, both).ticket
     assert ticket is not None
-    with acting(approver), pytest.raises(DatabaseError, match="had a hand in"):
-        vote_by_hand(ticket, engineer)
+    with acting(both), pytest.raises(DatabaseError, match="had a hand in"):
+        vote_by_hand(ticket, both)
     with real_db.owner() as owner:
         owner.execute("DROP TRIGGER custody_outsider ON approvals_vote")
-    with acting(approver):
-        vote_by_hand(ticket, engineer)
+    with acting(both):
+        vote_by_hand(ticket, both)
 
 
 def test_a_draft_remembers_whoever_wrote_it(real_db: RealDatabase, operator: Actor, engineer: Actor) -> None:
@@ -263,7 +273,7 @@ def test_fewer_rows_never_need_fewer_approvals(
     outcome = again(asked.ticket, operator, selection=keys_of(rows[:1]))
     assert outcome.ticket is not None
     assert (outcome.ticket.required, outcome.change.state) == (1, State.WAITING)
-    with acting(operator), pytest.raises(DatabaseError, match="while its ticket is pending"), transaction.atomic():
+    with acting(operator), pytest.raises(DatabaseError, match="not been approved"), transaction.atomic():
         Change.objects.filter(pk=outcome.change.pk).update(state="cleared")
     assert carry_out(outcome, operator, approver).applied == 1
 
