@@ -40,6 +40,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "amendment.browse": frozenset({APPROVER, AUDITOR, ENGINEER, ADMINISTRATOR}),
     "amendment.propose": frozenset({ADMINISTRATOR}),
     "amendment.agree": frozenset({APPROVER, ADMINISTRATOR}),
+    "ticket.comment": frozenset({OPERATOR, APPROVER, AUDITOR, ENGINEER}),
+    "ticket.watch": frozenset({OPERATOR, APPROVER, AUDITOR, ENGINEER}),
     "exemption.browse": frozenset({APPROVER, AUDITOR, ENGINEER, ADMINISTRATOR}),
     "exemption.request": frozenset({ENGINEER}),
     "exemption.agree": frozenset({APPROVER}),

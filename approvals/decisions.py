@@ -13,16 +13,18 @@ from access.enforcement import enforce
 from approvals import tickets
 from approvals.errors import (
     AlreadyVoted,
+    ContributorVotes,
     DigestMoved,
     NotAPerson,
     NotEntitled,
     RejectionNeedsReason,
     RuleAuthor,
     SelfApproval,
+    SendingBackNeedsReason,
     TicketNotPending,
     UnknownDecision,
 )
-from approvals.models import RuleVersion, Ticket, Vote
+from approvals.models import Contributor, RuleVersion, Ticket, Vote
 from approvals.notices.kinds import Kind
 from approvals.notices.telling import tell
 from changes import execution, preflight, record
@@ -34,8 +36,8 @@ from foundation.postgres.transactions import durable
 def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: str = "") -> Ticket:
     """Approve or reject what `digest` names. Approving never starts anything.
 
-    Raises NotAllowed, SelfApproval, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason, NotEntitled,
-    RuleAuthor, StepUpNeeded, PreflightBlocks.
+    Raises NotAllowed, SelfApproval, ContributorVotes, TicketNotPending, AlreadyVoted, DigestMoved, RejectionNeedsReason,
+    NotEntitled, RuleAuthor, StepUpNeeded, PreflightBlocks.
     """
     ticket = tickets.get(ticket_id)
     enforce(actor, "ticket.vote", f"T-{ticket.pk}")
@@ -54,6 +56,8 @@ def vote(ticket_id: int, *, actor: Actor, decision: str, digest: str, reason: st
             raise AlreadyVoted(ticket_id=ticket.pk) from error
         if name == "approvals_vote_not_the_requester":
             raise SelfApproval(ticket_id=ticket.pk) from error
+        if name == "approvals_vote_not_a_contributor":
+            raise ContributorVotes(ticket_id=ticket.pk) from error
         raise
 
 
@@ -101,19 +105,44 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
     return ticket
 
 
+def send_back(ticket_id: int, *, actor: Actor, digest: str, reason: str) -> Ticket:
+    """Give what `digest` names back to whoever asked, to be put another way. The votes so far are void.
+
+    Raises NotAllowed, SelfApproval, ContributorVotes, TicketNotPending, DigestMoved, SendingBackNeedsReason, NotEntitled,
+    RuleAuthor.
+    """
+    ticket = tickets.get(ticket_id)
+    enforce(actor, "ticket.vote", f"T-{ticket.pk}")
+    said = reason.replace("\x00", "").strip()[:4000]
+    if not said:
+        raise SendingBackNeedsReason(field="reason")
+    with durable():
+        ticket = Ticket.objects.select_for_update(of=("self",)).select_related("change").get(pk=ticket.pk)
+        person_id, user_id = _person(actor)
+        _refuse(ticket, person_id, digest, votes=False)
+        _refuse_strangers(ticket, person_id, user_id, Vote.Decision.REJECT)
+        tickets.settle(ticket, Ticket.State.SENT_BACK)
+        execution.move(ticket.change, State.DRAFT)
+        facts: dict[str, Any] = {"ticket": ticket.pk, "reason": said, "digest": digest, "round": ticket.round}
+        record.note(ticket.change, "ticket.sent_back", **facts)
+    return ticket
+
+
 def _person(actor: Actor) -> tuple[int, int]:
     if actor.person_id is None or actor.user_id is None:
         raise NotAPerson()
     return actor.person_id, actor.user_id
 
 
-def _refuse(ticket: Ticket, person_id: int, digest: str) -> None:
-    """Everything that speaks against this vote, the ticket's row being locked."""
+def _refuse(ticket: Ticket, person_id: int, digest: str, *, votes: bool = True) -> None:
+    """Everything that speaks against this decision, the ticket's row being locked."""
     if person_id == ticket.requester_person_id:
         raise SelfApproval(ticket_id=ticket.pk)
+    if Contributor.objects.filter(change_id=ticket.change_id, person_id=person_id).exists():
+        raise ContributorVotes(ticket_id=ticket.pk)
     if not Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.PENDING, expires_at__gt=Now()).exists():
         raise TicketNotPending(ticket_id=ticket.pk, state=tickets.state_words(ticket))
-    if ticket.votes.filter(round=ticket.round, person_id=person_id).exists():
+    if votes and ticket.votes.filter(round=ticket.round, person_id=person_id).exists():
         raise AlreadyVoted(ticket_id=ticket.pk)
     if digest != ticket.digest or digest != ticket.change.digest:
         raise DigestMoved(ticket_id=ticket.pk, digest=ticket.digest)

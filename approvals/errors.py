@@ -177,3 +177,57 @@ class NothingAmended(Invalid):
     """That is how it is already. Nothing was proposed."""
 
     code = "nothing_amended"
+
+
+class RowsInAnotherTicket(Conflict):
+    """%(other)s is open and holds rows of %(entity)s that you ask for (the first is %(key)s). Have it decided or withdrawn first, or leave these rows out."""
+
+    code = "rows_in_another_ticket"
+
+
+class AskedAtOnce(Conflict):
+    """Others keep asking for rows of the same tables at this very moment. Nothing was frozen; ask again."""
+
+    code = "asked_at_once"
+
+
+class TicketNotSentBack(Conflict):
+    """Ticket %(ticket_id)s is %(state)s. Only what was sent back can be edited and asked for again; else withdraw it and ask anew."""
+
+    code = "ticket_not_sent_back"
+
+
+class ContributorVotes(Denied):
+    """You had a hand in what this ticket asks for, so someone else must decide."""
+
+    code = "contributor_votes"
+
+
+class SendingBackNeedsReason(Invalid):
+    """Say what has to change: whoever asked will read it."""
+
+    code = "sending_back_needs_reason"
+
+
+class CommentNotFound(NotFound):
+    """There is no comment %(comment_id)s."""
+
+    code = "comment_not_found"
+
+
+class NothingSaid(Invalid):
+    """Write something, in at most %(most)s characters."""
+
+    code = "nothing_said"
+
+
+class CommentNotYours(Denied):
+    """Only the person who wrote a comment can edit it."""
+
+    code = "comment_not_yours"
+
+
+class CommentStays(Conflict):
+    """A comment can be edited for five minutes; after that it stays. Write another one."""
+
+    code = "comment_stays"

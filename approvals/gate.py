@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError, connection
 
-from approvals import rules, tickets, window
+from approvals import overlap, rules, tickets, window
+from approvals.errors import AskedAtOnce, TicketNotSentBack
 from approvals.models import Ticket
 from audit import registry
 from audit.snapshots import state
@@ -22,6 +24,9 @@ from changes.selection import Selection
 from changes.states import Operation, State
 from foundation.actor import Actor
 from foundation.postgres.transactions import consistent
+
+# A freeze that was overtaken begins anew this often; each time somebody else's ticket has gone through.
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +50,38 @@ def _place(prepared: submission.Prepared, actor: Actor) -> Outcome:
     first = submission.earlier(prepared.change)
     if first is None:
         try:
-            with consistent():
-                change = submission.freeze(prepared)
-                return Outcome(change, _admit(change, actor))
+            return _frozen(prepared, actor)
         except IntegrityError as error:
+            if (refused := overlap.refusal(error)) is not None:
+                raise refused from error
             first = submission.collided(prepared, error)
     return Outcome(first, Ticket.objects.filter(change_id=first.pk).first())
+
+
+def _frozen(prepared: submission.Prepared, actor: Actor) -> Outcome:
+    """Freeze and admit; anew when a ticket on the same tables opened meanwhile, since this freeze did not see it."""
+    for _ in range(ATTEMPTS):
+        try:
+            with consistent():
+                change = submission.freeze(replace(prepared, change=copy(prepared.change)))
+                return Outcome(change, _admit(change, actor))
+        except OperationalError as error:
+            if connection.in_atomic_block or not overlap.came_late(error):
+                raise
+    raise AskedAtOnce()
+
+
+def ask_again(ticket_id: int, *, actor: Actor, reason: str, title: str = "", **asked: Any) -> Outcome:
+    """Ask once more for what was sent back, in other words or otherwise: it is frozen anew, and a new round begins.
+
+    `asked` as `changes.submission.prepare`, whatever of it changes: selection, options, cascade_also, window, canary. Whoever
+    edits it has a hand in it, and no vote. Raises TicketNotSentBack, and what `request` raises.
+    """
+    ticket = tickets.get(ticket_id)
+    prepared = submission.prepare_again(ticket.change, actor=actor, title=title, reason=reason, **asked)
+    if ticket.state != Ticket.State.SENT_BACK:
+        raise TicketNotSentBack(ticket_id=ticket.pk, state=tickets.state_words(ticket))
+    return _place(prepared, actor)
 
 
 def request_undo(
@@ -175,6 +206,9 @@ def needed(change: Change) -> rules.Requirement:
 
 def _admit(change: Change, actor: Actor) -> Ticket | None:
     requirement = needed(change)
+    before = Ticket.objects.filter(change_id=change.pk).first()
+    if before is not None:  # it was sent back, and its ticket goes on, however few the rows are now
+        return tickets.ask_again(change, before)
     if requirement.approvals:
         return tickets.open_ticket(change, requirement)
     execution.clear(change, by="threshold")

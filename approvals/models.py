@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from access.models import Proof
+from approvals import life
 from approvals.notices.models import Delivery, Message, Notice, Preference, Receiver
 from audit.constraints import TenantForeignKey, TenantKey, TenantPolicy
 from changes.models import Change
@@ -18,12 +19,7 @@ class Ticket(models.Model):
 
     app_privileges = frozenset({"SELECT", "INSERT", "UPDATE"})
 
-    class State(models.TextChoices):
-        PENDING = "pending", _("waiting")
-        APPROVED = "approved", _("approved")
-        REJECTED = "rejected", _("rejected")
-        WITHDRAWN = "withdrawn", _("withdrawn")
-        EXPIRED = "expired", _("expired")
+    State = life.State
 
     id = models.BigAutoField(primary_key=True)
     tenant_id = models.IntegerField()
@@ -48,6 +44,7 @@ class Ticket(models.Model):
         indexes = [models.Index(fields=["tenant_id", "state", "id"], name="approvals_ticket_state")]
         constraints = [
             models.CheckConstraint(condition=Q(required__gte=1), name="approvals_ticket_required"),
+            models.CheckConstraint(condition=Q(state__in=life.State.values), name="approvals_ticket_state_known"),
             models.UniqueConstraint(
                 fields=["tenant_id", "id", "requester_person_id"], name="approvals_ticket_requester"
             ),
@@ -63,6 +60,59 @@ class Ticket(models.Model):
 
     def __str__(self) -> str:
         return f"T-{self.pk}"
+
+
+class Contributor(models.Model):
+    """A person who had a hand in a change: asked for it, or edited its rows, words or options. Never votes on it.
+
+    The database writes the lines itself, from the context of whoever writes a draft, and takes none out.
+    """
+
+    app_privileges = frozenset({"SELECT"})
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    change = models.ForeignKey(Change, models.PROTECT, related_name="contributors", db_constraint=False)
+    person_id = models.BigIntegerField()
+    name = models.TextField(_("who"))
+    created_at = models.DateTimeField(_("time"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("contributor")
+        verbose_name_plural = _("contributors")
+        constraints = [
+            models.UniqueConstraint(fields=["tenant_id", "change", "person_id"], name="approvals_contributor_once"),
+            TenantKey(name="approvals_contributor_tenant_key"),
+            TenantPolicy(name="approvals_contributor_tenant_policy"),
+            TenantForeignKey(
+                name="approvals_contributor_change_tenant_fk",
+                column="change_id",
+                target="changes_change",
+                target_column="id",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OpenTable(models.Model):
+    """The last change that put rows of a table before people. Whoever opens a ticket writes its line, one after the other."""
+
+    app_privileges = frozenset({"SELECT"})
+
+    pk = models.CompositePrimaryKey("tenant_id", "entity")
+    tenant_id = models.IntegerField()
+    entity = models.CharField(max_length=160)
+    change_id = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("table with tickets")
+        verbose_name_plural = _("tables with tickets")
+        constraints = [TenantPolicy(name="approvals_opentable_tenant_policy")]
+
+    def __str__(self) -> str:
+        return self.entity
 
 
 class Vote(models.Model):
@@ -220,8 +270,94 @@ class Amendment(models.Model):
         return f"A-{self.pk}"
 
 
+class Comment(models.Model):
+    """What a person says beside a ticket. Never changed: an edit is a line of its own that points to the first.
+
+    `mentions` are the persons whom `@username` named when it was written.
+    """
+
+    app_privileges = frozenset({"SELECT", "INSERT"})
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="comments", db_constraint=False)
+    edit_of = models.ForeignKey("self", models.PROTECT, null=True, related_name="edits", db_constraint=False)
+    person_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    name = models.TextField(_("who"))
+    text = models.TextField(_("comment"))
+    mentions = models.JSONField(default=list)
+    created_at = models.DateTimeField(_("time"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("comment")
+        verbose_name_plural = _("comments")
+        ordering = ["id"]
+        indexes = [models.Index(fields=["tenant_id", "ticket", "id"], name="approvals_comment_ticket")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(text=""), name="approvals_comment_says_something"),
+            TenantKey(name="approvals_comment_tenant_key"),
+            TenantPolicy(name="approvals_comment_tenant_policy"),
+            TenantForeignKey(
+                name="approvals_comment_ticket_tenant_fk",
+                column="ticket_id",
+                target="approvals_ticket",
+                target_column="id",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.text[:40]}"
+
+
+class Watcher(models.Model):
+    """A person who wants to be told about a ticket; one who stopped keeps the line, so that no mention starts it again."""
+
+    app_privileges = frozenset({"SELECT", "INSERT", "UPDATE"})
+
+    class Why(models.TextChoices):
+        ASKED = "asked", _("asked to watch")
+        COMMENTED = "commented", _("commented")
+        MENTIONED = "mentioned", _("was mentioned")
+        ESCALATED = "escalated", _("it was escalated")
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.IntegerField()
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="watchers", db_constraint=False)
+    person_id = models.BigIntegerField()
+    name = models.TextField(_("who"))
+    why = models.CharField(max_length=16, choices=Why.choices)
+    watching = models.BooleanField(default=True, db_default=True)
+    created_at = models.DateTimeField(_("time"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("watcher")
+        verbose_name_plural = _("watchers")
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(why__in=["asked", "commented", "mentioned", "escalated"]),
+                name="approvals_watcher_why_known",
+            ),
+            models.UniqueConstraint(fields=["tenant_id", "ticket", "person_id"], name="approvals_watcher_once"),
+            TenantKey(name="approvals_watcher_tenant_key"),
+            TenantPolicy(name="approvals_watcher_tenant_policy"),
+            TenantForeignKey(
+                name="approvals_watcher_ticket_tenant_fk",
+                column="ticket_id",
+                target="approvals_ticket",
+                target_column="id",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 __all__ = [
     "Amendment",
+    "Comment",
+    "Contributor",
     "Delivery",
     "House",
     "Message",
@@ -231,4 +367,5 @@ __all__ = [
     "RuleVersion",
     "Ticket",
     "Vote",
+    "Watcher",
 ]

@@ -60,8 +60,7 @@ def start_due() -> int:
     """
     started = 0
     for tenant_id in Tenant.objects.values_list("pk", flat=True):
-        actor = Actor.service("scheduler", tenant_id=tenant_id)
-        with acting(actor, channel="task"):
+        with acting(Actor.service("scheduler", tenant_id=tenant_id), channel="task"):
             due = Ticket.objects.filter(
                 state=Ticket.State.APPROVED,
                 rule__start="window",
@@ -70,7 +69,7 @@ def start_due() -> int:
             ).select_related("change")
             for ticket in due.order_by("pk")[:AT_ONCE]:
                 if clock.is_open(ticket.change):
-                    started += _try(ticket.change_id, actor)
+                    started += _try(ticket.change_id, Actor.service("scheduler", tenant_id=tenant_id))
     return started
 
 

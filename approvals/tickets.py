@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models.functions import Now
 
 from access.enforcement import enforce
 from access.models import Tenant
 from access.policy import APPROVER
+from approvals import life
 from approvals.errors import NotAPerson, NotYours, TicketNotFound, TicketNotPending
 from approvals.models import Ticket
 from approvals.notices.kinds import Kind
@@ -68,6 +70,34 @@ def lifetime(ticket: Ticket) -> timedelta:
     return timedelta(hours=int(ticket.rule.get("hours", 72)))
 
 
+def ask_again(change: Change, ticket: Ticket) -> Ticket:
+    """Put a change that was sent back and is frozen anew before people once more. Raises TicketNotPending.
+
+    The database puts together what the rules ask for now and what they asked for before (`approvals/sql/life_v1.sql`), so
+    that it never needs less. The caller holds the transaction.
+    """
+    moved = Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.SENT_BACK, expires_at__gt=Now()).update(
+        state=Ticket.State.PENDING,
+        round=ticket.round + 1,
+        digest=change.digest,
+        title=change.title,
+        expires_at=Now() + lifetime(ticket),
+        decided_at=None,
+    )
+    ticket.refresh_from_db()
+    if not moved:
+        raise TicketNotPending(ticket_id=ticket.pk, state=state_words(ticket))
+    execution.move(change, State.WAITING)
+    facts: dict[str, Any] = {
+        "ticket": ticket.pk,
+        "round": ticket.round,
+        "reason": change.reason,
+        "digest": change.digest,
+    }
+    record.note(change, "ticket.asked_again", rows=change.rows_total, **facts)
+    return ticket
+
+
 def get(ticket_id: int) -> Ticket:
     """A ticket of the current tenant. Raises TicketNotFound."""
     ticket = Ticket.objects.select_related("change").filter(pk=ticket_id).first()
@@ -77,7 +107,7 @@ def get(ticket_id: int) -> Ticket:
 
 
 def withdraw(ticket_id: int, *, actor: Actor, reason: str = "") -> Ticket:
-    """Take one's own request back while nobody has decided. Raises NotYours, TicketNotPending."""
+    """Take one's own request back while nobody has decided, or after it was sent back. Raises NotYours, TicketNotPending."""
     ticket = get(ticket_id)
     enforce(actor, "ticket.withdraw", f"T-{ticket.pk}")
     if ticket.requester_person_id != actor.person_id:
@@ -91,10 +121,11 @@ def withdraw(ticket_id: int, *, actor: Actor, reason: str = "") -> Ticket:
     return ticket
 
 
-def settle(ticket: Ticket, state: Ticket.State) -> None:
-    """Decide a pending ticket that has not expired; one caller wins. Raises TicketNotPending."""
-    moved = Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.PENDING, expires_at__gt=Now()).update(
-        state=state, decided_at=Now()
+def settle(ticket: Ticket, state: life.State) -> None:
+    """Take a published step of a ticket that has not expired; one caller wins. Raises TicketNotPending."""
+    renewed: dict[str, Any] = {"expires_at": Now() + lifetime(ticket)} if state == Ticket.State.SENT_BACK else {}
+    moved = Ticket.objects.filter(pk=ticket.pk, state__in=life.sources(state), expires_at__gt=Now()).update(
+        state=state, decided_at=Now(), **renewed
     )
     ticket.refresh_from_db()
     if not moved:
@@ -102,8 +133,8 @@ def settle(ticket: Ticket, state: Ticket.State) -> None:
 
 
 def state_words(ticket: Ticket) -> str:
-    """The state for people: a pending ticket past its time is expired, whether or not the clerk came by."""
-    if ticket.state == Ticket.State.PENDING and Ticket.objects.filter(pk=ticket.pk, expires_at__lte=Now()).exists():
+    """The state for people: an open ticket past its time is expired, whether or not the clerk came by."""
+    if ticket.state in life.OPEN and Ticket.objects.filter(pk=ticket.pk, expires_at__lte=Now()).exists():
         return str(Ticket.State.EXPIRED.label)
     return ticket.get_state_display()
 
@@ -113,14 +144,14 @@ def expire_due() -> int:
     closed = 0
     for tenant_id in Tenant.objects.values_list("pk", flat=True):
         with acting(Actor.service("scheduler", tenant_id=tenant_id), channel="task"):
-            for ticket in Ticket.objects.filter(state=Ticket.State.PENDING, expires_at__lte=Now()):
+            for ticket in Ticket.objects.filter(state__in=life.OPEN, expires_at__lte=Now()):
                 closed += _expire(ticket)
     return closed
 
 
 def _expire(ticket: Ticket) -> int:
     with durable():
-        moved = Ticket.objects.filter(pk=ticket.pk, state=Ticket.State.PENDING, expires_at__lte=Now()).update(
+        moved = Ticket.objects.filter(pk=ticket.pk, state__in=life.OPEN, expires_at__lte=Now()).update(
             state=Ticket.State.EXPIRED, decided_at=Now()
         )
         if moved:

@@ -41,6 +41,7 @@ FUNCTIONS = (
     # Proofs of who one is, see access/sql/proofs_v1.sql: who and when come from the database's side.
     "custody.record_proof(text, text)",
     "custody.use_proof(text, text)",
+    "custody.thaw(bigint)",
     # These two ask for everything themselves, see changes/sql/purge_v1.sql.
     "custody.record_archive(bigint, integer, bigint, bigint, bigint, bigint, text, text, text)",
     "custody.is_held(integer, text, bigint, jsonb)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from access.enforcement import enforce
 from audit import registry
@@ -17,6 +17,7 @@ from foundation.actor import Actor
 
 KEYS_SHOWN = 100
 SERIALIZATION_FAILURE = "40001"
+WHEN_AND_HOW = ("window", "canary")
 
 
 def save(
@@ -37,7 +38,8 @@ def save(
     draft = get(draft_id, actor) if draft_id is not None else Change(state=State.DRAFT)
     draft.tenant_id = actor.tenant
     draft.operation, draft.entity = operation, model._meta.label_lower
-    draft.selection, draft.options = selection, {"cascade_also": sorted(cascade_also), **(options or {})}
+    kept = when_and_how(draft)
+    draft.selection, draft.options = selection, {"cascade_also": sorted(cascade_also), **kept, **(options or {})}
     draft.title, draft.reason = title[:200], reason[:4000]
     draft.requested_by_id, draft.requester_person_id = actor.user_id, actor.person_id
     draft.requester_name = actor.name
@@ -64,7 +66,12 @@ def leave_out(actor: Actor, draft_id: int, chosen: bool) -> Change:
 
 def asked(draft: Change) -> dict[str, Any]:
     """What a draft asks for besides the selection, as `changes.submission.prepare` takes it."""
-    return {name: value for name, value in draft.options.items() if name not in ("cascade_also", "file")}
+    return {name: value for name, value in draft.options.items() if name not in ("cascade_also", "file", *WHEN_AND_HOW)}
+
+
+def when_and_how(draft: Change) -> dict[str, Any]:
+    """The window and the trial of a draft that was frozen before, as `changes.submission.prepare` takes them."""
+    return {name: draft.options[name] for name in WHEN_AND_HOW if name in draft.options}
 
 
 def get(draft_id: int, actor: Actor) -> Change:
@@ -80,7 +87,10 @@ def get(draft_id: int, actor: Actor) -> Change:
 
 
 def take(draft_id: int, change: Change) -> None:
-    """Submit a draft: the change takes its place, and the row lock lets only one submission through."""
+    """Submit a draft: the change takes its place, and the row lock lets only one submission through.
+
+    What an earlier freeze of a change that was sent back took is forgotten.
+    """
     try:
         draft = Change.objects.select_for_update().filter(pk=draft_id, state=State.DRAFT).first()
     except OperationalError as error:  # REPEATABLE READ: another submission committed while this one waited
@@ -93,6 +103,9 @@ def take(draft_id: int, change: Change) -> None:
         raise NotTheRequester(change_id=draft_id)
     change.pk = draft.pk
     change.created_at = draft.created_at
+    if draft.frozen_at is not None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT custody.thaw(%s)", [draft.pk])
 
 
 def as_json(selection: Selection | None) -> dict[str, Any]:

@@ -157,15 +157,15 @@ def pause(change_id: int, *, actor: Actor) -> Change:
 
 
 def discard(change_id: int, *, actor: Actor) -> Change:
-    """Throw away a draft of one's own, or call off a change that is ready to start. A waiting one is withdrawn.
-
-    Raises WrongState, NotTheRequester.
+    """Throw away a draft of one's own, or call off a change that is ready to start. A waiting one, or one that
+    was sent back, is withdrawn. Raises WrongState, NotTheRequester.
     """
     change = get(change_id)
     enforce(actor, "change.discard", f"C-{change.pk}")
     if change.state == State.DRAFT and change.requester_person_id != actor.person_id:
         raise NotTheRequester(change_id=change_id)
-    if change.state not in (State.DRAFT, State.CLEARED):
+    sent_back = change.state == State.DRAFT and change.frozen_at is not None
+    if change.state not in (State.DRAFT, State.CLEARED) or sent_back:
         needed = f"{State.DRAFT.label}, {State.CLEARED.label}"
         raise WrongState(change_id=change_id, state=change.get_state_display(), needed=needed)
     with durable():

@@ -28,8 +28,9 @@ ALLOWED: dict[State, frozenset[State]] = {
     State.DRAFT: frozenset({State.FROZEN, State.REFUSED}),
     # frozen -> waiting: a ticket was opened; -> cleared: at or below every threshold
     State.FROZEN: frozenset({State.WAITING, State.CLEARED, State.REFUSED}),
-    # waiting -> cleared: enough other persons agreed; -> refused: rejected, withdrawn, expired
-    State.WAITING: frozenset({State.CLEARED, State.REFUSED}),
+    # waiting -> cleared: enough other persons agreed; -> refused: rejected, withdrawn, expired; -> draft: sent back, to be
+    # written and frozen anew
+    State.WAITING: frozenset({State.CLEARED, State.REFUSED, State.DRAFT}),
     # cleared -> running: a person started it; -> refused: called off before it began; -> waiting: so many rows
     # have changed since that people vote on it once more
     State.CLEARED: frozenset({State.RUNNING, State.REFUSED, State.WAITING}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -91,6 +92,31 @@ def prepare(
         undo_of_id=undo_of,
     )
     return Prepared(change, chosen, also, undo_of, draft_id, actor)
+
+
+def prepare_again(change: Change, *, actor: Actor, title: str, reason: str, **asked: Any) -> Prepared:
+    """The same change asked for once more, in other words; `asked` as `prepare` takes it, where that changes too.
+
+    It stays the request of whoever asked first. Raises as `prepare`.
+    """
+    old: dict[str, Any] = {"cascade_also": change.options.get("cascade_also", ()), **drafts.when_and_how(change)}
+    if asked:
+        asked = {"selection": change.selection, "options": drafts.asked(change), **old, **asked}
+        more: dict[str, Any] = {"title": title, "reason": reason, "undo_of": change.undo_of_id, "draft_id": change.pk}
+        prepared = prepare(actor, entity=change.entity, operation=change.operation, **more, **asked)
+        for column in ("requested_by_id", "requester_person_id", "requester_name"):
+            setattr(prepared.change, column, getattr(change, column))
+        return prepared
+    model = registry.entity(change.entity)
+    _allow(actor, change.operation, model)
+    said = _clean(reason)
+    if len(said) < REASON_LEAST:
+        raise ReasonMissing(field="reason", least=REASON_LEAST)
+    again = copy(change)
+    again.title, again.reason, again.request_key = _clean(title)[:200] or change.title, said[:4000], None
+    again.drift, again.drift_accepted, again.channel = None, 0, _channel()
+    chosen = _selection(change.operation, change.selection, model) if change.retry_of_id is None else None
+    return Prepared(again, chosen, frozenset(old["cascade_also"]), change.undo_of_id, change.pk)
 
 
 def _begun(actor: Actor, **columns: Any) -> Change:

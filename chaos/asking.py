@@ -129,7 +129,7 @@ def _import(case: Case, actor: Any, said: dict[str, Any]) -> Any:
                 return None
         first = Customer.objects.order_by("pk").values_list("pk", flat=True)[0]
         stream = BytesIO(file_of(source, NEW_ROWS, ids, first))
-        match = "id" if ids else ""
+        match = "key" if ids else ""
         case.upload = staging.stage(actor, entity=case.entity, stream=stream, name="chaos.csv", match=match).pk
     return gate.request(
         actor,

@@ -150,6 +150,15 @@ class Checker:
             )
             return [f"change {change}, a {operation}, is {state}" for change, operation, state in rows.fetchall()]
 
+    def progress(self) -> int:
+        """A number that rises whenever a chunk commits or a change ends."""
+        with psycopg.connect(self.conninfo, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT (SELECT coalesce(sum(chunks), 0) FROM changes_lane) "
+                "+ (SELECT count(*) FROM changes_change WHERE finished_at IS NOT NULL)"
+            ).fetchone()
+            return int(row[0]) if row else 0
+
     def _rising(self, connection: psycopg.Connection) -> Iterator[str]:
         rows = connection.execute(
             "SELECT l.id, l.fence, l.cursor, c.canary = 'taking_back' FROM changes_lane l "

@@ -46,7 +46,7 @@ class RulesPreview(ApiView):
         tag="rules",
     )
     def post(self, request: Request) -> Response:
-        self.enforce("rule.browse", "*")
+        self.enforce("amendment.propose", "rules")
         rules = versions.read(read(RulesRequest, request.data)["rules"])
         return Response(PastShown(versions.preview([rule.as_json() for rule in rules])).data)
 

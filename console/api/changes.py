@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from access.errors import StepUpNeeded
 from approvals import gate
-from approvals.errors import NotAPerson
+from approvals.errors import AskedAtOnce, NotAPerson, RowsInAnotherTicket
 from audit import registry
 from audit.errors import UnknownEntity
 from changes import errors as engine
@@ -130,6 +130,8 @@ class ChangeList(ApiView):
             engine.BadCanary,
             NotAPerson,
             StepUpNeeded,
+            RowsInAnotherTicket,
+            AskedAtOnce,
             BadParameter,
         ),
         tag="changes",
@@ -199,8 +201,9 @@ class ChangeDetail(ApiView):
 
 
 def visible(view: ApiView) -> Any:
-    """Changes the actor may see: drafts are their writer's own."""
-    return Change.objects.filter(~Q(state=State.DRAFT) | Q(requester_person_id=view.actor.person_id))
+    """Changes the actor may see: drafts are their writer's own, until they have been asked for."""
+    asked = ~Q(state=State.DRAFT) | Q(frozen_at__isnull=False)
+    return Change.objects.filter(asked | Q(requester_person_id=view.actor.person_id))
 
 
 def open_change(view: ApiView, change_id: int) -> Change:

@@ -175,6 +175,25 @@ class VoteRequest(Body):
     reason = Text(required=False, default="", max_length=4000, help_text="Needed for a rejection.")
 
 
+class SendBackRequest(Body):
+    digest = Text(max_length=64, help_text="The ticket's `digest` as you saw it.")
+    reason = Text(required=False, default="", max_length=4000, help_text="What has to change.")
+
+
+class AskAgainRequest(Body):
+    reason = Text(max_length=4000, help_text="Why, in at least 10 characters.")
+    title = Text(required=False, default="", max_length=200)
+    selection = Selected(required=False, default=None, allow_null=True, help_text=SELECTION_HELP)
+    options = Selected(required=False, default=None, allow_null=True, help_text=OPTIONS_HELP)
+    cascade_also = serializers.ListField(child=Text(max_length=200), required=False, default=list, max_length=50)
+    window = Selected(required=False, default=None, allow_null=True, help_text="null takes it away.")
+    canary = Selected(required=False, default=None, allow_null=True, help_text="null takes it away.")
+
+
+class CommentRequest(Body):
+    text = Text(max_length=4000, help_text="`@username` tells that person.")
+
+
 class ExemptionRequest(Body):
     entity = Text(max_length=160, help_text="`app.model`")
     role = Text(max_length=63, help_text="A login of the database that is neither the console's nor the owner's.")

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals import gate
-from approvals.errors import NotAPerson
+from approvals.errors import AskedAtOnce, NotAPerson, RowsInAnotherTicket
 from audit.errors import UnknownEntity
 from audit.snapshots import errors, state
 from changes import errors as engine
@@ -51,6 +51,8 @@ class Rollback(ApiView):
             engine.ReasonMissing,
             engine.RequestKeyReused,
             NotAPerson,
+            RowsInAnotherTicket,
+            AskedAtOnce,
             BadParameter,
         ),
         tag="snapshots",

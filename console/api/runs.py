@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from access.errors import StepUpNeeded
 from approvals import gate, starting
-from approvals.errors import BackToVoting, NotAPerson
+from approvals.errors import AskedAtOnce, BackToVoting, NotAPerson, RowsInAnotherTicket
 from changes import drift, execution, pacing
 from changes import errors as engine
 from changes.models import Change, FrozenRow, SkippedRow
@@ -118,6 +118,8 @@ class ChangeRetry(ApiView):
             engine.EmptySelection,
             engine.RequestKeyReused,
             NotAPerson,
+            RowsInAnotherTicket,
+            AskedAtOnce,
             BadParameter,
         ),
         tag="changes",

@@ -12,17 +12,18 @@ from rest_framework.response import Response
 
 from access.enforcement import allowed
 from access.errors import StepUpNeeded
-from approvals import decisions, tickets
+from approvals import decisions, gate, life, tickets
 from approvals import errors as refusals
-from approvals.models import Ticket, Vote
+from approvals.models import Contributor, Ticket, Vote
+from changes import errors as engine
 from changes.errors import PreflightBlocks
 from console.api import paging
 from console.api.base import ApiView
-from console.api.changes import flag
+from console.api.changes import SELECTION_ERRORS, flag
 from console.api.describing import operation, query
 from console.api.errors import BadParameter
 from console.api.fields import read
-from console.api.requests import VoteRequest, WithdrawRequest
+from console.api.requests import AskAgainRequest, SendBackRequest, VoteRequest, WithdrawRequest
 from console.api.serializers import TicketShown, TicketWhole
 from foundation.actor import Actor
 
@@ -74,6 +75,7 @@ class TicketVotes(ApiView):
             refusals.UnknownDecision,
             refusals.RejectionNeedsReason,
             refusals.SelfApproval,
+            refusals.ContributorVotes,
             refusals.NotAPerson,
             refusals.TicketNotPending,
             refusals.AlreadyVoted,
@@ -108,12 +110,68 @@ class TicketWithdraw(ApiView):
         return Response(_shown(ticket_id))
 
 
+class TicketSendBack(ApiView):
+    @operation(
+        "sendTicketBack",
+        "Give what `digest` names back to be put another way; votes are void",
+        takes=SendBackRequest,
+        gives=TicketWhole,
+        errors=(
+            refusals.TicketNotFound,
+            refusals.SendingBackNeedsReason,
+            refusals.SelfApproval,
+            refusals.ContributorVotes,
+            refusals.RuleAuthor,
+            refusals.NotEntitled,
+            refusals.NotAPerson,
+            refusals.TicketNotPending,
+            refusals.DigestMoved,
+        ),
+        tag="tickets",
+    )
+    def post(self, request: Request, ticket_id: int) -> Response:
+        self.enforce("change.browse", f"T-{ticket_id}")
+        sent = read(SendBackRequest, request.data)
+        decisions.send_back(ticket_id, actor=self.actor, digest=sent["digest"], reason=sent["reason"])
+        return Response(_shown(ticket_id))
+
+
+class TicketAskAgain(ApiView):
+    @operation(
+        "askAgain",
+        "Ask once more for what was sent back: frozen anew, a new round of votes",
+        takes=AskAgainRequest,
+        gives=TicketWhole,
+        errors=(
+            refusals.TicketNotFound,
+            refusals.TicketNotSentBack,
+            refusals.RowsInAnotherTicket,
+            refusals.AskedAtOnce,
+            *SELECTION_ERRORS,
+            engine.ReasonMissing,
+            engine.WrongState,
+            engine.ProtectedRows,
+            engine.BadWindow,
+            engine.BadCanary,
+        ),
+        tag="tickets",
+    )
+    def post(self, request: Request, ticket_id: int) -> Response:
+        """Whatever is left out stays as it was."""
+        self.enforce("change.browse", f"T-{ticket_id}")
+        sent = {name: value for name, value in read(AskAgainRequest, request.data).items() if name in request.data}
+        words = {name: sent.pop(name, "") for name in ("title", "reason")}
+        gate.ask_again(ticket_id, actor=self.actor, **words, **sent)
+        return Response(_shown(ticket_id))
+
+
 def waiting_for(actor: Actor) -> Any:
     """Tickets this person can decide now: pending, in time, not their own, not voted on by them."""
     if not allowed(actor, "ticket.vote") or actor.person_id is None:
         return Ticket.objects.none()
     voted = Vote.objects.filter(ticket_id=OuterRef("pk"), person_id=actor.person_id, round=OuterRef("round"))
-    return _pending().exclude(requester_person_id=actor.person_id).filter(~Exists(voted))
+    mine = Contributor.objects.filter(change_id=OuterRef("change_id"), person_id=actor.person_id)
+    return _pending().exclude(requester_person_id=actor.person_id).filter(~Exists(voted), ~Exists(mine))
 
 
 def _pending() -> Any:
@@ -134,10 +192,10 @@ def _filtered(request: Request, rows: Any, actor: Actor) -> Any:
 
 
 def _in_state(state: str) -> Q:
-    """A pending ticket past its time is expired, whether or not the clerk came by."""
+    """An open ticket past its time is expired, whether or not the clerk came by."""
     if state not in Ticket.State.values:
         raise BadParameter(field="state", value=state[:40], hint=", ".join(Ticket.State.values))
-    late = Q(state=Ticket.State.PENDING, expires_at__lte=Now())
+    late = Q(state__in=life.OPEN, expires_at__lte=Now())
     if state == Ticket.State.EXPIRED:
         return Q(state=state) | late
     return Q(state=state) & ~late
@@ -150,6 +208,10 @@ def _shown(ticket_id: int) -> dict[str, Any]:
     ticket.links = {
         "self": reverse("api:ticket", args=[ticket.pk]),
         "votes": reverse("api:ticket-votes", args=[ticket.pk]),
+        "comments": reverse("api:ticket-comments", args=[ticket.pk]),
+        "watch": reverse("api:ticket-watch", args=[ticket.pk]),
+        "send_back": reverse("api:ticket-send-back", args=[ticket.pk]),
+        "ask_again": reverse("api:ticket-ask-again", args=[ticket.pk]),
         "withdraw": reverse("api:ticket-withdraw", args=[ticket.pk]),
         "change": reverse("api:change", args=[ticket.change_id]),
         "rows": reverse("api:change-rows", args=[ticket.change_id]),

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals import gate
-from approvals.errors import NotAPerson
+from approvals.errors import AskedAtOnce, NotAPerson, RowsInAnotherTicket
 from audit import registry
 from changes import conflicts, partial
 from changes import errors as engine
@@ -48,6 +48,8 @@ ASKING_ERRORS = (
     engine.EmptySelection,
     engine.RequestKeyReused,
     NotAPerson,
+    RowsInAnotherTicket,
+    AskedAtOnce,
     BadParameter,
 )
 

@@ -57,6 +57,7 @@ def propose(request: HttpRequest) -> HttpResponse:
 @require_POST
 def agree(request: HttpRequest, amendment_id: int) -> HttpResponse:
     """Agree to another person's proposal."""
+    require(request, "amendment.agree", f"A-{amendment_id}")
     answer = request.POST.get("answer", "")
     return _step(
         request, lambda actor: amendments.agree(amendment_id, actor=actor, answer=answer), _("Agreed. It is so now.")
@@ -66,6 +67,7 @@ def agree(request: HttpRequest, amendment_id: int) -> HttpResponse:
 @require_POST
 def refuse(request: HttpRequest, amendment_id: int) -> HttpResponse:
     """Say no, and why."""
+    require(request, "amendment.agree", f"A-{amendment_id}")
     answer = request.POST.get("answer", "")
     return _step(
         request,
@@ -77,6 +79,7 @@ def refuse(request: HttpRequest, amendment_id: int) -> HttpResponse:
 @require_POST
 def withdraw(request: HttpRequest, amendment_id: int) -> HttpResponse:
     """Take one's own proposal back."""
+    require(request, "amendment.propose", f"A-{amendment_id}")
     return _step(request, lambda actor: amendments.withdraw(amendment_id, actor=actor), _("Withdrawn."))
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from access.enforcement import allowed
 from approvals import decisions as voting
-from approvals.models import Ticket, Vote
+from approvals.models import Contributor, Ticket, Vote
 from audit import registry
 from audit.models import Event
 from changes import drift, execution, sampling
@@ -24,13 +24,14 @@ from changes.progress import progress
 from changes.selection import Selection
 from changes.states import UNFINISHED, Effect, Operation, State
 from console.admin import columns
-from console.pages import archives, checking, inbox, steering, terms
+from console.pages import archives, checking, inbox, revising, steering, talking, terms
 from console.pages.labels import plural, record_url, table
 from console.pages.shell import actor_of
 from console.presenters import activity, decision, fingerprint, impact, states
 from console.presenters import facts as facts_words
 from console.presenters.banner import banner
 from console.presenters.impact import capital
+from console.presenters.notes import Note
 from console.presenters.progress import PartFacts, RunCard, RunFacts, run_card
 from console.presenters.sample import Sample, sample
 from foundation.actor import Actor
@@ -49,7 +50,6 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
     parts = list(change.parts.all())
     drifted = _drift(change) if change.state in (State.WAITING, State.CLEARED) else None
     code = inbox.code(change)
-    held, closed = steering.banner_of(change)
     return {
         **admin.site.each_context(request),
         "title": f"{code} {change.title}",
@@ -59,21 +59,18 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         "ticket": ticket,
         "pill": states.state_pill(change.state, ticket.state if ticket else None),
         "stages": states.stages(_standing(change, ticket)),
-        "banner": banner(
-            state=change.state, drifted=drifted.rows if drifted else 0, error=change.error, held=held, closed=closed
-        ),
+        "banner": _banner(change, ticket, drifted),
         "impact": impact.impact(_parts(parts), operation=change.operation, done=change.state in ENDED),
         "print": fingerprint.fingerprint(
             change.digest, drifted=drifted.rows if drifted else None, started=change.state in (*STARTED, State.REFUSED)
         ),
         **checking.of_change(change, actor),
         **_sampled(request, change, parts),
-        "lines": _lines(change),
+        "lines": talking.in_order(_lines(change), talking.lines(ticket, actor)),
         "facts": facts_words.facts(
             change, ticket, entity=capital(plural(change.entity)), chunk=settings.CUSTODY_CHUNK_ROWS
         ),
-        "panel": _panel(ticket, actor) if ticket else None,
-        "vote_url": reverse("admin:ticket-vote", args=[ticket.pk]) if ticket else "",
+        **_of_ticket(change, ticket, actor),
         "run": run_card_of(change) if change.state in STARTED else None,
         "left": _left(change) if change.skipped else None,
         "others": _others(change),
@@ -82,6 +79,28 @@ def page(request: HttpRequest, change: Change) -> dict[str, Any]:
         **_buttons(change, actor),
         **steering.steering(change, ticket, drifted, actor),
     }
+
+
+def _of_ticket(change: Change, ticket: Ticket | None, actor: Actor) -> dict[str, Any]:
+    """What is there only when other people decide."""
+    return {
+        "panel": _panel(ticket, actor) if ticket else None,
+        "vote_url": reverse("admin:ticket-vote", args=[ticket.pk]) if ticket else "",
+        "retold": revising.retold(change, ticket, actor),
+        **talking.conversation(ticket, actor),
+    }
+
+
+def _banner(change: Change, ticket: Ticket | None, drifted: drift.Drift | None) -> Note | None:
+    held, closed = steering.banner_of(change)
+    return banner(
+        state=change.state,
+        drifted=drifted.rows if drifted else 0,
+        error=change.error,
+        held=held,
+        closed=closed,
+        sent_back=revising.sent_back(ticket),
+    )
 
 
 def _sampled(request: HttpRequest, change: Change, parts: list[ChangePart]) -> dict[str, Any]:
@@ -188,7 +207,8 @@ def _lines(change: Change) -> list[activity.Line]:
     asked = activity.line(act="asked", who=change.requester_name, at=change.created_at, facts={"reason": change.reason})
     acts = Event.objects.filter(change_id=change.pk, operation=Event.Operation.ACT)
     # That enough people agreed is a line of its own; that it is ready then says nothing more.
-    events = acts.exclude(action="change.cleared", facts__by="ticket").order_by("pk")[:ACTIVITY_LIMIT]
+    told = acts.exclude(action="change.cleared", facts__by="ticket").exclude(action__in=talking.ACTS)
+    events = told.order_by("pk")[:ACTIVITY_LIMIT]
     return [asked, *(activity.line(act=e.action, who=e.operator_name, at=e.occurred_at, facts=e.facts) for e in events)]
 
 
@@ -224,6 +244,7 @@ def _panel(ticket: Ticket, actor: Actor) -> decision.Panel:
             person=actor.person_id,
             votes=may,
             voted=any(vote.person_id == actor.person_id for vote in votes),
+            contributed=Contributor.objects.filter(change_id=ticket.change_id, person_id=actor.person_id or 0).exists(),
             withdraws=allowed(actor, "ticket.withdraw"),
         ),
         now=timezone.now(),

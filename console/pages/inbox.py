@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from access.enforcement import allowed
-from approvals.models import Ticket, Vote
+from approvals.models import Contributor, Ticket, Vote
 from changes.models import Change
 from changes.states import UNFINISHED, State
 from console.pages.labels import plural
@@ -22,6 +22,7 @@ from foundation.actor import Actor
 THROWN_AWAY = Q(state=State.REFUSED, frozen_at__isnull=True)
 OPEN = (State.FROZEN, State.WAITING, State.CLEARED, *UNFINISHED, State.FAILED)
 NOTHING = Q(pk__in=())
+SENT_BACK = Q(state=State.DRAFT, ticket__state=Ticket.State.SENT_BACK)
 
 
 def changes() -> QuerySet[Change]:
@@ -30,12 +31,16 @@ def changes() -> QuerySet[Change]:
 
 
 def waiting_for(actor: Actor) -> Q:
-    """What this person can move now: tickets to decide, approved changes to start. Never one's own ticket."""
+    """What this person can move now: tickets to decide, one's own that were sent back, approved changes to start.
+
+    Never a vote on what one had a hand in.
+    """
     found = NOTHING
     if allowed(actor, "ticket.vote") and actor.person_id is not None:
         voted = Vote.objects.filter(
             ticket__change_id=OuterRef("pk"), person_id=actor.person_id, round=OuterRef("ticket__round")
         )
+        hand = Contributor.objects.filter(change_id=OuterRef("pk"), person_id=actor.person_id)
         pending = Q(state=State.WAITING, ticket__state=Ticket.State.PENDING, ticket__expires_at__gt=Now())
         mine = Func(
             F("tenant_id"),
@@ -45,7 +50,10 @@ def waiting_for(actor: Actor) -> Q:
             function="custody.may_decide",
             output_field=BooleanField(),
         )
-        found |= pending & ~Q(ticket__requester_person_id=actor.person_id) & Q(~Exists(voted)) & Q(mine)
+        others = pending & ~Q(ticket__requester_person_id=actor.person_id) & Q(~Exists(hand))
+        found |= others & Q(~Exists(voted)) & Q(mine)
+    if allowed(actor, "change.request") and actor.person_id is not None:
+        found |= SENT_BACK & Q(requester_person_id=actor.person_id)
     if allowed(actor, "change.start"):
         found |= Q(state=State.CLEARED)
     return found
@@ -56,7 +64,7 @@ def tabs(actor: Actor) -> dict[str, Q]:
     return {
         "waiting": waiting_for(actor),
         "mine": Q(requester_person_id=actor.person_id) & ~THROWN_AWAY if actor.person_id is not None else NOTHING,
-        "open": Q(state__in=OPEN),
+        "open": Q(state__in=OPEN) | SENT_BACK,
         "done": Q(state__in=(State.DONE, State.CANCELLED)),
         "closed": Q(state=State.REFUSED) & ~THROWN_AWAY,
     }

@@ -34,7 +34,6 @@ def sign_on_host() -> str:
     return f"{place.scheme}://{place.netloc}" if place.netloc else "'self'"
 
 
-@declared_open("where one logs in; wrong passwords are counted.")
 @method_decorator(csp_update({"form-action": [sign_on_host()]}), name="dispatch")
 class Entrance(LoginView):
     """A password, then whatever second factor the login has; or a passkey or OpenID Connect at once."""

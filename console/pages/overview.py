@@ -35,6 +35,8 @@ FEED_ACTS = (
     "change.frozen",
     "ticket.vote",
     "ticket.rejected",
+    "ticket.sent_back",
+    "ticket.asked_again",
     "ticket.withdrawn",
     "ticket.expired",
     "change.started",

@@ -27,6 +27,14 @@ def window(typed: Mapping[str, str]) -> dict[str, Any] | None:
     return found | ({"zone": zone} if zone else {})
 
 
+def typed(options: Mapping[str, Any]) -> dict[str, str]:
+    """The form of a draft that was frozen before, with the window and the trial it had."""
+    kept, trial = options.get("window", {}), options.get("canary", {})
+    days = next((name for name, those in DAYS.items() if list(those) == kept.get("days")), "")
+    found = {"days": days, **{name: str(kept.get(name, "")) for name in ("from", "to", "zone")}}
+    return found | {name: str(trial.get(name, "")) for name in ("percent", "watch_s", "on_trouble")}
+
+
 def canary(typed: Mapping[str, str]) -> dict[str, Any] | None:
     """The trial as the engine reads it; None where no share was typed."""
     percent = typed.get("percent", "").strip()

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from approvals import decisions, tickets
+from approvals import decisions, gate, tickets
 from approvals.models import Vote
 from console.errors import status_of
 from console.pages import detail, inbox
@@ -20,6 +20,7 @@ from console.pages.shell import actor_of
 from foundation.errors import Conflict, Invalid
 
 PAGE = 25
+SEND_BACK = "send_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +76,20 @@ def ticket(request: HttpRequest, ticket_id: int) -> HttpResponse:
 
 @require_POST
 def vote(request: HttpRequest, ticket_id: int) -> HttpResponse:
-    """Approve or reject what the person saw. What moved meanwhile is answered with the panel drawn anew."""
+    """Approve, reject or send back what the person saw. What moved meanwhile is answered with the panel drawn anew."""
     actor = actor_of(request)
     decision, reason = request.POST.get("decision", ""), request.POST.get("reason", "")
+    seen = request.POST.get("digest", "")
     try:
-        decided = decisions.vote(
-            ticket_id, actor=actor, decision=decision, digest=request.POST.get("digest", ""), reason=reason
-        )
+        if decision == SEND_BACK:
+            decided = decisions.send_back(ticket_id, actor=actor, digest=seen, reason=reason)
+        else:
+            decided = decisions.vote(ticket_id, actor=actor, decision=decision, digest=seen, reason=reason)
     except (Conflict, Invalid) as error:
         return _again(request, ticket_id, error, reason)
-    if decision == Vote.Decision.REJECT:
+    if decision == SEND_BACK:
+        messages.success(request, _("Sent back. Whoever asked reads what has to change."))
+    elif decision == Vote.Decision.REJECT:
         messages.success(request, _("Rejected. Nothing will be changed."))
     elif decided.state == decided.State.APPROVED:
         messages.success(request, _("Approved. An operator can start it now."))
@@ -110,6 +115,21 @@ def withdraw(request: HttpRequest, ticket_id: int) -> HttpResponse:
         messages.success(request, _("Withdrawn. Nothing will be changed."))
     except Conflict as error:
         messages.error(request, str(error))
+    return redirect("admin:ticket", ticket_id=ticket_id)
+
+
+@require_POST
+def ask_again(request: HttpRequest, ticket_id: int) -> HttpResponse:
+    """Ask once more for what was sent back, in other words. Rows and options are edited in the three steps."""
+    title, reason = request.POST.get("title", ""), request.POST.get("reason", "")
+    try:
+        gate.ask_again(ticket_id, actor=actor_of(request), title=title, reason=reason)
+    except (Conflict, Invalid) as error:
+        context = detail.page(request, tickets.get(ticket_id).change)
+        if context["retold"]:
+            context["retold"] |= {"title": title, "reason": reason, "problem": str(error)}
+        return render(request, "console/change.html", context, status=status_of(error))
+    messages.success(request, _("Frozen anew and asked for again."))
     return redirect("admin:ticket", ticket_id=ticket_id)
 
 

@@ -221,7 +221,8 @@ def why(request: HttpRequest, change_id: int) -> HttpResponse:
         return redirect(inbox.url(done))
     draft = drafts.get(change_id, actor)
     if request.method != "POST":
-        return _why_page(request, draft, {"title": draft.title, "reason": draft.reason})
+        kept = {"title": draft.title, "reason": draft.reason, **running.typed(draft.options)}
+        return _why_page(request, draft, kept)
     typed = {name: request.POST.get(name, "") for name in ("title", "reason", *running.FIELDS)}
     if request.POST.get("do") == "save":
         drafts.say(actor, draft.pk, title=typed["title"], reason=typed["reason"])

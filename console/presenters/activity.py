@@ -12,7 +12,10 @@ from django.utils.translation import gettext as _
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One event; tone is person, ok, bad or empty for the system's own."""
+    """One event; tone is person, ok, bad or empty for the system's own.
+
+    `earlier` are wordings of a comment before the last, each with its time; `comment_id` names one the viewer may edit.
+    """
 
     who: str
     what: str
@@ -20,6 +23,8 @@ class Line:
     quote: str = ""
     tone: str = ""
     icon: str = "bot"
+    earlier: tuple[tuple[str, str], ...] = ()
+    comment_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ def _words(act: str, facts: Mapping[str, Any]) -> Words:
         "ticket.vote": Words("ok", "ok", _("approved")),
         "ticket.approved": Words("ok", "ok", _("counted enough approvals"), True),
         "ticket.rejected": Words("bad", "bad", _("rejected")),
+        "ticket.sent_back": Words("bad", "pencil", _("sent it back to be put another way")),
+        "ticket.asked_again": Words("person", "user", _("edited it and asked again: a new round of votes")),
         "ticket.withdrawn": Words("person", "x", _("withdrew the ticket")),
         "ticket.expired": Words("", "time", _("closed the ticket: nobody had decided in time"), True),
         "change.started": Words("person", "play", _("started the change")),
@@ -102,6 +109,8 @@ def news(*, act: str, who: str, code: str, url: str, at: datetime) -> News:
         "change.frozen": _("%(who)s asked for %(code)s"),
         "ticket.vote": _("%(who)s approved %(code)s"),
         "ticket.rejected": _("%(who)s rejected %(code)s"),
+        "ticket.sent_back": _("%(who)s sent %(code)s back"),
+        "ticket.asked_again": _("%(who)s asked for %(code)s again"),
         "ticket.withdrawn": _("%(who)s withdrew %(code)s"),
         "ticket.expired": _("%(code)s expired undecided"),
         "change.started": _("%(who)s started %(code)s"),

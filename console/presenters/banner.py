@@ -10,7 +10,13 @@ from console.presenters.words import number
 
 
 def banner(
-    *, state: str, drifted: int, error: str, held: tuple[str, str] | None = None, closed: str = ""
+    *,
+    state: str,
+    drifted: int,
+    error: str,
+    held: tuple[str, str] | None = None,
+    closed: str = "",
+    sent_back: tuple[str, str] | None = None,
 ) -> Note | None:
     """What the reader has to know before anything else on the page."""
     if state == "failed" and error == "verification":
@@ -21,6 +27,9 @@ def banner(
     if state == "failed":
         text = _("What is done stays done and can be undone. It can also go on where it stopped.")
         return Note("bad", "bad", _("This change could not go on."), text)
+    if sent_back is not None:
+        title = _("%(name)s sent this back.") % {"name": sent_back[0]}
+        return Note("warn", "pencil", title, sent_back[1])
     if drifted:
         title = ngettext(
             "%(rows)s row changed after the selection was frozen.",

@@ -50,6 +50,7 @@ class Viewer:
     person: int | None
     votes: bool
     voted: bool = False
+    contributed: bool = False
     withdraws: bool = False
 
 
@@ -86,7 +87,8 @@ class Panel:
 
 def panel(ticket: TicketFacts, viewer: Viewer, *, now: datetime) -> Panel:
     """What the viewer sees of the decision."""
-    is_open = ticket.state == "pending" and (ticket.expires_at is None or ticket.expires_at > now)
+    in_time = ticket.expires_at is None or ticket.expires_at > now
+    is_open = ticket.state == "pending" and in_time
     why_not = _why_not(ticket, viewer, is_open=is_open)
     left = ticket.expires_at - now if ticket.expires_at else None
     return Panel(
@@ -97,7 +99,9 @@ def panel(ticket: TicketFacts, viewer: Viewer, *, now: datetime) -> Panel:
         slots=_slots(ticket, is_open=is_open),
         why_not=why_not if is_open else "",
         may_vote=is_open and not why_not,
-        may_withdraw=is_open and viewer.withdraws and viewer.person == ticket.requester_person,
+        may_withdraw=(is_open or (ticket.state == "sent_back" and in_time))
+        and viewer.withdraws
+        and viewer.person == ticket.requester_person,
         digest=ticket.digest,
         groups=fingerprint(ticket.digest),
         expiry=_expiry(left) if is_open and left is not None else "",
@@ -111,6 +115,8 @@ def _why_not(ticket: TicketFacts, viewer: Viewer, *, is_open: bool) -> str:
         return _("This ticket is decided.")
     if viewer.person is not None and viewer.person == ticket.requester_person:
         return _("You asked for this, so someone else must decide.")
+    if viewer.contributed:
+        return _("You had a hand in this request, so someone else must decide.")
     if viewer.voted:
         return _("You have decided already.")
     if not viewer.votes:

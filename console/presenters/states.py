@@ -46,8 +46,9 @@ class Standing:
 
 def state_pill(change: str, ticket: str | None = None) -> Pill:
     """One pill for the change and its ticket together: the ticket's word until it is approved."""
-    if ticket in ("rejected", "withdrawn", "expired"):
+    if ticket in ("rejected", "sent_back", "withdrawn", "expired"):
         return {
+            "sent_back": Pill(_("Sent back"), "warn", "pencil"),
             "rejected": Pill(_("Rejected"), "bad", "bad"),
             "withdrawn": Pill(_("Withdrawn"), "", "x"),
             "expired": Pill(_("Expired"), "", "time"),

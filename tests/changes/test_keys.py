@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from approvals.errors import RowsInAnotherTicket
 from changes.errors import BadValue
 from changes.models import FrozenRow, SkippedRow
 from changes.planning import preview
 from changes.selection import Selection
 from changes.states import State
 from foundation.actor import Actor
+from foundation.context import acting
 from tests.journey import ask, carry_out, checksum, undo, work
 
 TABLES = ("testapp_code", "testapp_label", "testapp_line")
@@ -163,3 +165,17 @@ def test_snapshots_of_any_key_are_looked_at_and_compared(odd: Any, operator: Act
     lines = rows_at(odd.Line, shot, tenant_id=1)
     assert [row.number for row in lines] == [0, 1, 2, 3]
     assert [row.text for row in lines.filter(after(odd.Line, ("b%s", 1)))] == ["x", "x"]
+
+
+def test_two_open_tickets_on_one_key_are_told_apart_by_keys_not_places(
+    odd: Any, operator: Actor, engineer: Actor
+) -> None:
+    """The first place in the order of one selection is not the first of another."""
+    with acting(operator):
+        code = odd.Code.objects.create(code="root", name="root")
+        labels = odd.Label.objects.bulk_create(odd.Label(code=code, text=str(n)) for n in range(21))
+    wanted = [[str(label.pk) for label in labels[a:b]] for a, b in ((0, 7), (7, 14), (6, 21))]
+    first = ask(operator, "testapp.label", {"keys": wanted[0]})
+    assert ask(engineer, "testapp.label", {"keys": wanted[1]}).ticket is not None
+    with pytest.raises(RowsInAnotherTicket, match=str(first.ticket)):
+        ask(engineer, "testapp.label", {"keys": wanted[2][:1] + wanted[2][8:]})

@@ -66,6 +66,16 @@ def fresh(operator: Actor, rows: Any) -> Any:
     return ask(operator, "shop.order", keys_of(rows))
 
 
+def free(outcome: Any, operator: Actor) -> None:
+    """End what is open, so that the same rows can be asked for again."""
+    with acting(operator):
+        change = Change.objects.get(pk=outcome.change.pk)
+        if change.state == State.WAITING:
+            tickets.withdraw(Ticket.objects.get(change_id=change.pk).pk, actor=operator)
+        elif change.state == State.CLEARED:
+            execution.discard(change.pk, actor=operator)
+
+
 @pytest.fixture
 def rows(real_db: Any, operator: Actor) -> list[Any]:
     with acting(operator):
@@ -88,6 +98,7 @@ def test_a_double_click_is_one_vote(real_db: Any, operator: Actor, approver: Act
         with acting(operator):
             assert Vote.objects.filter(ticket=outcome.ticket.pk).count() == 1
         assert ticket_of(outcome, operator).state == "pending"
+        free(outcome, operator)
 
 
 def test_two_persons_at_once_are_two_votes(
@@ -100,6 +111,7 @@ def test_two_persons_at_once_are_two_votes(
         assert refusals(at_once(vote(outcome.ticket, approver), vote(outcome.ticket, second_approver))) == []
         now = ticket_of(outcome, operator)
         assert (now.state, now.change.state) == ("approved", "cleared")
+        free(outcome, operator)
 
 
 def test_agreeing_and_taking_back_at_once_has_one_winner(rows: Any, operator: Actor, approver: Actor) -> None:
@@ -113,6 +125,7 @@ def test_agreeing_and_taking_back_at_once_has_one_winner(rows: Any, operator: Ac
         now = ticket_of(outcome, operator)
         assert (now.state, now.change.state) in {("approved", "cleared"), ("withdrawn", "refused")}
         seen[now.state] += 1
+        free(outcome, operator)
     assert sum(seen.values()) == TRIALS
 
 
@@ -125,6 +138,7 @@ def test_agreeing_and_refusing_at_once_has_one_winner(
         assert refusals(results) == ["ticket_not_pending"]
         now = ticket_of(outcome, operator)
         assert (now.state, now.change.state) in {("approved", "cleared"), ("rejected", "refused")}
+        free(outcome, operator)
 
 
 def test_agreeing_and_expiring_at_once_has_one_winner(
@@ -142,10 +156,13 @@ def test_agreeing_and_expiring_at_once_has_one_winner(
         tickets.expire_due()
         now = ticket_of(outcome, operator)
         assert (now.state, now.change.state) in {("approved", "cleared"), ("expired", "refused")}
+        free(outcome, operator)
 
 
-def test_a_change_is_started_once(rows: Any, operator: Actor, approver: Actor, engineer: Actor) -> None:
+def test_a_change_is_started_once(real_db: Any, operator: Actor, approver: Actor, engineer: Actor) -> None:
     for _ in range(TRIALS):
+        with acting(operator):
+            rows = orders(11)
         outcome = fresh(operator, rows)
         agree(outcome.ticket, approver)
         results = at_once(
@@ -203,6 +220,7 @@ def test_one_key_many_times_at_once_is_one_change(rows: Any, operator: Actor) ->
         assert len({result.change.pk for result in results}) == 1
         with acting(operator):
             assert Change.objects.filter(request_key=key).count() == 1
+        free(results[0], operator)
 
 
 def test_a_draft_sent_twice_at_once_is_one_change(rows: Any, operator: Actor) -> None:
@@ -212,6 +230,7 @@ def test_a_draft_sent_twice_at_once_is_one_change(rows: Any, operator: Actor) ->
         asked = {"entity": "shop.order", "operation": "delete", "selection": draft.selection, "reason": REASON}
         results = at_once(*[as_actor(operator, gate.request, operator, draft_id=draft.pk, **asked)] * 2)
         assert refusals(results) == ["wrong_state"]
+        free(next(result for result in results if isinstance(result, gate.Outcome)), operator)
 
 
 def test_two_undos_at_once_are_one(rows: Any, operator: Actor, approver: Actor) -> None:

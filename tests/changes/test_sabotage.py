@@ -36,7 +36,7 @@ class Guard:
 GUARDS = (
     Guard(
         "published steps only",
-        "DROP TRIGGER custody_step ON changes_change",
+        "DROP TRIGGER custody_step ON changes_change; DROP TRIGGER custody_ticket ON changes_change",
         "UPDATE changes_change SET state = 'draft' WHERE id = {change}",
     ),
     Guard(
@@ -49,7 +49,7 @@ GUARDS = (
     ),
     Guard(
         "enough other persons",
-        "DROP TRIGGER custody_clearance ON changes_change",
+        "DROP TRIGGER custody_clearance ON changes_change; DROP TRIGGER custody_ticket ON changes_change",
         "UPDATE changes_change SET state = 'cleared' WHERE id = {change}",
     ),
     Guard(
@@ -74,13 +74,24 @@ GUARDS = (
     ),
     Guard(
         "tickets stay",
-        "DROP TRIGGER custody_step ON approvals_ticket",
+        "DROP TRIGGER custody_life ON approvals_ticket",
         "UPDATE approvals_ticket SET digest = 'x' WHERE id = {ticket}",
     ),
     Guard(
         "tickets are approved by votes",
         "DROP TRIGGER custody_step ON approvals_ticket",
         "UPDATE approvals_ticket SET state = 'approved' WHERE id = {ticket}",
+    ),
+    Guard(
+        "a ticket takes published steps only",
+        "DROP TRIGGER custody_life ON approvals_ticket",
+        "UPDATE approvals_ticket SET state = 'rejected' WHERE id = {ticket}; "
+        "UPDATE approvals_ticket SET state = 'pending' WHERE id = {ticket}",
+    ),
+    Guard(
+        "a change ends with its ticket",
+        "DROP TRIGGER custody_ticket ON changes_change",
+        "UPDATE changes_change SET state = 'refused' WHERE id = {change}",
     ),
     Guard(
         "no vote for an own request",

@@ -1,3 +1,5 @@
+"""Addresses of the provider: its login, and what the protocol asks for."""
+
 from __future__ import annotations
 
 from django.contrib.auth.views import LoginView

@@ -15,7 +15,7 @@ def send(client_of, actor, path, body):
 def test_rules_are_read_tried_proposed_and_agreed_to(client_of, administrator, approver):
     before = client_of(approver).get("/api/v1/rules/").json()
     assert before["version"] == 0
-    tried = send(client_of, approver, "rules/preview/", {"rules": RULES})
+    tried = send(client_of, administrator, "rules/preview/", {"rules": RULES})
     assert (tried.status_code, tried.json()["changes"]) == (200, 0)
     made = send(client_of, administrator, "amendments/", {"kind": "rules", "payload": {"rules": RULES}, "reason": WHY})
     assert made.status_code == 201, made.json()
