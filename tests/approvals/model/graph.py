@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 
 # Published steps of a ticket (a new round of votes begins with those in NEW_ROUND), and of its change.
 TICKET: dict[str, frozenset[str]] = {
-    "pending": frozenset({"approved", "rejected", "withdrawn", "expired"}),
+    "pending": frozenset({"approved", "rejected", "sent_back", "withdrawn", "expired"}),
     "approved": frozenset({"pending"}),
+    "sent_back": frozenset({"pending", "withdrawn", "expired"}),
     "rejected": frozenset(),
     "withdrawn": frozenset(),
     "expired": frozenset(),
 }
-NEW_ROUND = frozenset({("approved", "pending")})
+NEW_ROUND = frozenset({("approved", "pending"), ("sent_back", "pending")})
 CHANGE: dict[str, frozenset[str]] = {
     "waiting": frozenset({"cleared", "refused"}),
     "cleared": frozenset({"running", "refused", "waiting"}),
@@ -138,13 +139,19 @@ def _votes(world: World, guards: Guards) -> Iterator[Step]:
         if world.ticket == "pending":
             no = Vote(login, person, world.round, False)
             yield f"{login} rejects", replace(world, votes=world.votes | {no}, ticket="rejected", change="refused")
+            if world.round < ROUNDS:
+                yield f"{login} sends it back", replace(world, ticket="sent_back")
 
 
 def _ends(world: World, guards: Guards) -> Iterator[Step]:
-    if world.ticket == "pending" and not world.late:
+    """A change that was sent back is a draft again; here it goes on as waiting, for nobody can clear it meanwhile."""
+    if world.ticket in ("pending", "sent_back") and not world.late:
         yield "the requester withdraws", replace(world, ticket="withdrawn", change="refused")
-    if world.ticket == "pending" and world.late:
+    if world.ticket in ("pending", "sent_back") and world.late:
         yield "the clock closes it", replace(world, ticket="expired", change="refused")
+    if world.ticket == "sent_back" and not world.late:
+        # Edited and frozen anew under the rules of now; a ticket never asks fewer than it did.
+        yield "it is asked again", replace(_asked_again(world), need=max(world.need, world.rule))
     if world.change == "cleared":
         yield "it is called off", replace(world, change="refused")
 
@@ -227,7 +234,7 @@ def _surroundings(world: World) -> Iterator[Step]:
     for login in world.holders:
         if login != 3 or world.begun == 0:
             yield f"{login} loses the role", replace(world, holders=world.holders - {login})
-    if world.ticket == "pending" and not world.late:
+    if world.ticket in ("pending", "sent_back") and not world.late:
         yield "time passes", replace(world, late=True)
 
 
