@@ -4,6 +4,8 @@ VENV_RUN = exec $(PYTHON) scripts/bootstrap.py run
 VENV_DEV = exec $(PYTHON) scripts/bootstrap.py dev
 SCALE ?= small
 FAULTS ?= 100
+KIND ?= faults
+TRIALS ?= 100000
 SEED ?= 1
 WORKERS ?= auto
 LOGIN ?= app
@@ -27,9 +29,9 @@ check:
 bench:
 	@$(VENV_DEV) -m bench $(KEYS) $(ARGS)
 
-# Kills workers, backends and the server at random and checks what must hold.
+# Kills workers, backends and the server at random and checks what must hold. KIND=races: two at once, TRIALS times each.
 chaos:
-	@$(VENV_DEV) -m chaos --faults $(FAULTS) --seed $(SEED) $(ARGS)
+	@$(VENV_DEV) -m chaos --kind $(KIND) --trials $(TRIALS) --faults $(FAULTS) --seed $(SEED) $(ARGS)
 
 # A fresh clone of the current commit, started, used with a real browser and through the API, stopped.
 smoke:

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from chaos import cold
+from chaos import cold, races
 from chaos.catalog import Catalog
 from chaos.checker import Checker
 from chaos.data import load
@@ -34,6 +34,8 @@ FAULTS_TO_JUDGE = 20
 def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing we started stays behind
+    if options.kind == "races":
+        return races.main(options, say)
     began = time.monotonic()
     with Stage(chunk_rows=options.chunk_rows, slow_s=options.slow, naive=options.naive) as stage:
         checker = Checker(stage.admin)
@@ -163,6 +165,8 @@ class Run:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--kind", choices=("faults", "races"), default="faults")
+    parser.add_argument("--trials", type=int, default=100_000, help="of each race, with --kind races")
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--chunk-rows", type=int, default=500)
