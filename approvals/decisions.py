@@ -94,6 +94,11 @@ def _vote(ticket: Ticket, actor: Actor, decision: str, digest: str, reason: str)
         tell(Kind.TICKET_REJECTED, ticket=ticket, persons=[ticket.requester_person_id])
         return ticket
     record.note(ticket.change, "ticket.vote", **facts)
+    return _counted_in(ticket)
+
+
+def _counted_in(ticket: Ticket) -> Ticket:
+    """What an approval leads to: the ticket approved and its change cleared, when it was the last one needed."""
     stages = counted(ticket)
     agreed = all(stage.votes >= stage.need for stage in stages)
     if agreed:

@@ -4,108 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from approvals.rules.shipped import SHIPPED
-from audit import retention
+from console.reading import address, choice, database, mail, names, networks, number, retentions
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CUSTODY_HOME = Path(os.environ.get("CUSTODY_HOME") or BASE_DIR / "var")
 
 
-def _choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
-    value = os.environ.get(name) or default
-    if value not in allowed:
-        raise ImproperlyConfigured(f"{name}={value!r}: use one of {', '.join(allowed)}.")
-    return value
-
-
-def _number(name: str, default: int, least: int) -> int:
-    text = os.environ.get(name) or str(default)
-    if not text.isdigit() or int(text) < least:
-        raise ImproperlyConfigured(f"{name}={text!r}: use a whole number, at least {least}.")
-    return int(text)
-
-
-def _names(name: str, default: str, allowed: tuple[str, ...] = ()) -> list[str]:
-    """Names with commas between, each once. "none" stands for none of them where any name is allowed."""
-    text = os.environ.get(name) or default
-    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if found == ["none"] and not allowed:
-        return []
-    unknown = [part for part in found if allowed and part not in allowed]
-    if unknown or not found:
-        raise ImproperlyConfigured(
-            f"{name}={text!r}: use one or more of {', '.join(allowed) or 'the names'}, with commas."
-        )
-    return found
-
-
-def _address(name: str, schemes: tuple[str, ...]) -> str:
-    """An address of one of these kinds, or nothing. Tests without a worker use Celery's memory transport."""
-    text = os.environ.get(name, "")
-    if text and text.partition("://")[0] not in (*schemes, "memory"):
-        raise ImproperlyConfigured(f"{name}={text!r}: use an address that begins with {'://, '.join(schemes)}://.")
-    return text
-
-
-def _networks(name: str) -> list[IPv4Network | IPv6Network]:
-    """Networks as 10.1.0.0/16, with commas between."""
-    try:
-        return [ip_network(one.strip()) for one in os.environ.get(name, "").split(",") if one.strip()]
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            f"{name}: {error}. Give networks such as 10.1.0.0/16 with commas between."
-        ) from error
-
-
-def _mail(name: str) -> SplitResult:
-    """smtp://user:password@host:port, smtps:// for TLS from the start, ?starttls=1 for TLS later; or nothing."""
-    text = os.environ.get(name, "")
-    url = urlsplit(text)
-    if text and (url.scheme not in ("smtp", "smtps") or not url.hostname):
-        raise ImproperlyConfigured(f"{name} is no address such as smtps://user:password@mail.example:465.")
-    return url
-
-
-def _retention(name: str, default: str) -> dict[str, str]:
-    """How long deleted rows stay, for policies whose name does not say it."""
-    try:
-        return retention.read(os.environ.get(name) or default)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name}: {error}.") from error
-
-
-def _database(name: str) -> dict[str, object]:
-    """A DATABASES entry from postgresql://user:password@host:port/name?host=/socket/dir&sslmode=..."""
-    url = urlsplit(os.environ.get(name, ""))
-    if url.scheme not in ("postgresql", "postgres"):
-        raise ImproperlyConfigured(
-            f"{name} is not set or not a postgresql:// address. `make run` starts an embedded server and sets it."
-        )
-    query = {key: values[-1] for key, values in parse_qs(url.query).items()}
-    return {
-        "ENGINE": "foundation.postgres",
-        "NAME": unquote(url.path.lstrip("/")),
-        "USER": unquote(url.username or ""),
-        "PASSWORD": unquote(url.password or ""),
-        "HOST": query.pop("host", url.hostname or ""),
-        "PORT": query.pop("port", str(url.port or "")),
-        "OPTIONS": query,
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-        "ATOMIC_REQUESTS": False,
-    }
-
-
-CUSTODY_ENV = _choice("CUSTODY_ENV", "development", ("production", "staging", "development", "demo"))
+CUSTODY_ENV = choice("CUSTODY_ENV", "development", ("production", "staging", "development", "demo"))
 PRODUCTION = CUSTODY_ENV == "production"
-DEBUG = _choice("CUSTODY_DEBUG", "0", ("0", "1")) == "1"
+DEBUG = choice("CUSTODY_DEBUG", "0", ("0", "1")) == "1"
 SECRET_KEY = os.environ.get("CUSTODY_SECRET_KEY", "")
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("CUSTODY_SECRET_KEY: set at least 32 random characters. `make run` makes one.")
@@ -113,11 +27,11 @@ if len(SECRET_KEY) < 32:
 SECRET_KEY_FALLBACKS = [key for key in os.environ.get("CUSTODY_OLD_SECRET_KEYS", "").split(",") if key]
 ALLOWED_HOSTS = [h for h in os.environ.get("CUSTODY_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h]
 
-_LOGIN = _choice("CUSTODY_DB_LOGIN", "app", ("app", "owner"))
-DATABASES = {"default": _database("DATABASE_OWNER_URL" if _LOGIN == "owner" else "DATABASE_URL")}
+_LOGIN = choice("CUSTODY_DB_LOGIN", "app", ("app", "owner"))
+DATABASES = {"default": database("DATABASE_OWNER_URL" if _LOGIN == "owner" else "DATABASE_URL")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = _address("REDIS_URL", ("redis", "rediss", "unix"))
+REDIS_URL = address("REDIS_URL", ("redis", "rediss", "unix"))
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
@@ -224,9 +138,9 @@ SOCIALACCOUNT_ADAPTER = "console.login.adapters.SocialAdapter"
 SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_ONLY = False
-CUSTODY_OIDC_ISSUER = _address("CUSTODY_OIDC_ISSUER", ("https", "http")).rstrip("/")
+CUSTODY_OIDC_ISSUER = address("CUSTODY_OIDC_ISSUER", ("https", "http")).rstrip("/")
 CUSTODY_OIDC_NAME = os.environ.get("CUSTODY_OIDC_NAME") or "OpenID Connect"
-CUSTODY_OIDC_LINK_BY_EMAIL = _choice("CUSTODY_OIDC_LINK_BY_EMAIL", "1", ("0", "1")) == "1"
+CUSTODY_OIDC_LINK_BY_EMAIL = choice("CUSTODY_OIDC_LINK_BY_EMAIL", "1", ("0", "1")) == "1"
 if PRODUCTION and CUSTODY_OIDC_ISSUER.startswith("http://"):
     raise ImproperlyConfigured("CUSTODY_OIDC_ISSUER: use an https:// address in production.")
 if CUSTODY_OIDC_ISSUER and not (os.environ.get("CUSTODY_OIDC_CLIENT") and os.environ.get("CUSTODY_OIDC_SECRET")):
@@ -311,7 +225,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 SIMPLE_HISTORY_ENABLED = False
 SIMPLE_HISTORY_DATE_INDEX = False
 
-CELERY_BROKER_URL = _address("BROKER_URL", ("redis", "rediss", "redis+socket", "amqp", "amqps"))
+CELERY_BROKER_URL = address("BROKER_URL", ("redis", "rediss", "redis+socket", "amqp", "amqps"))
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -346,37 +260,37 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 CUSTODY_DEMO_PASSWORD = os.environ.get("CUSTODY_DEMO_PASSWORD", "")
-CUSTODY_CHUNK_ROWS = _number("CUSTODY_CHUNK_ROWS", 10_000, 1)
-CUSTODY_LANES = _number("CUSTODY_LANES", 2, 1)
+CUSTODY_CHUNK_ROWS = number("CUSTODY_CHUNK_ROWS", 10_000, 1)
+CUSTODY_LANES = number("CUSTODY_LANES", 2, 1)
 # A run waits for others while one of these is exceeded (0 turns it off): see changes.throttling.
-CUSTODY_THROTTLE_REPLICA_LAG = _number("CUSTODY_THROTTLE_REPLICA_LAG", 15, 0)
-CUSTODY_THROTTLE_LOCK_WAIT = _number("CUSTODY_THROTTLE_LOCK_WAIT", 30, 0)
-CUSTODY_THROTTLE_WAL = _number("CUSTODY_THROTTLE_WAL", 256, 0)
-CUSTODY_THROTTLE_MAINTENANCE = _number("CUSTODY_THROTTLE_MAINTENANCE", 1, 0)
-CUSTODY_THROTTLE_API = _number("CUSTODY_THROTTLE_API", 1_000, 0)
-CUSTODY_THROTTLE_PATIENCE = _number("CUSTODY_THROTTLE_PATIENCE", 60, 0)
-CUSTODY_LOCK_PATIENCE = _number("CUSTODY_LOCK_PATIENCE", 600, 0)
+CUSTODY_THROTTLE_REPLICA_LAG = number("CUSTODY_THROTTLE_REPLICA_LAG", 15, 0)
+CUSTODY_THROTTLE_LOCK_WAIT = number("CUSTODY_THROTTLE_LOCK_WAIT", 30, 0)
+CUSTODY_THROTTLE_WAL = number("CUSTODY_THROTTLE_WAL", 256, 0)
+CUSTODY_THROTTLE_MAINTENANCE = number("CUSTODY_THROTTLE_MAINTENANCE", 1, 0)
+CUSTODY_THROTTLE_API = number("CUSTODY_THROTTLE_API", 1_000, 0)
+CUSTODY_THROTTLE_PATIENCE = number("CUSTODY_THROTTLE_PATIENCE", 60, 0)
+CUSTODY_LOCK_PATIENCE = number("CUSTODY_LOCK_PATIENCE", 600, 0)
 CUSTODY_THROTTLES = ["console.latency.signal"]
 # A change does not start when more of its frozen rows have changed: a share in percent, and at least so many rows.
-CUSTODY_DRIFT_PERCENT = _number("CUSTODY_DRIFT_PERCENT", 1, 0)
-CUSTODY_DRIFT_ROWS = _number("CUSTODY_DRIFT_ROWS", 10, 0)
+CUSTODY_DRIFT_PERCENT = number("CUSTODY_DRIFT_PERCENT", 1, 0)
+CUSTODY_DRIFT_ROWS = number("CUSTODY_DRIFT_ROWS", 10, 0)
 # A change of more rows is refused unless the table declares allow_large or the policy allows it (0: never refused).
-CUSTODY_LARGE_ROWS = _number("CUSTODY_LARGE_ROWS", 10_000, 0)
+CUSTODY_LARGE_ROWS = number("CUSTODY_LARGE_ROWS", 10_000, 0)
 # Seconds that one statement of a check may take.
-CUSTODY_PREFLIGHT_SECONDS = _number("CUSTODY_PREFLIGHT_SECONDS", 5, 1)
+CUSTODY_PREFLIGHT_SECONDS = number("CUSTODY_PREFLIGHT_SECONDS", 5, 1)
 # A trial has gone wrong when more than this percentage of its rows was left alone.
-CUSTODY_CANARY_SKIPPED = _number("CUSTODY_CANARY_SKIPPED", 5, 0)
+CUSTODY_CANARY_SKIPPED = number("CUSTODY_CANARY_SKIPPED", 5, 0)
 # Cold storage of removed rows; the files are the only copy besides the history. See docs/purging.md.
 CUSTODY_ARCHIVE_DIR = Path(os.environ.get("CUSTODY_ARCHIVE_DIR") or CUSTODY_HOME / "archive")
-CUSTODY_ARCHIVE_ROWS = _number("CUSTODY_ARCHIVE_ROWS", 50_000, 1)
-CUSTODY_RETENTION = _retention("CUSTODY_RETENTION", "standard=365d")
+CUSTODY_ARCHIVE_ROWS = number("CUSTODY_ARCHIVE_ROWS", 50_000, 1)
+CUSTODY_RETENTION = retentions("CUSTODY_RETENTION", "standard=365d")
 # An uploaded file of more lines or bytes is refused.
-CUSTODY_IMPORT_ROWS = _number("CUSTODY_IMPORT_ROWS", 100_000, 1)
-CUSTODY_IMPORT_BYTES = _number("CUSTODY_IMPORT_BYTES", 32 * 1024 * 1024, 1)
+CUSTODY_IMPORT_ROWS = number("CUSTODY_IMPORT_ROWS", 100_000, 1)
+CUSTODY_IMPORT_BYTES = number("CUSTODY_IMPORT_BYTES", 32 * 1024 * 1024, 1)
 # Notices: see docs/notifications.md. Without a mail server there is no e-mail; without schemas no chat.
 CUSTODY_URL = (os.environ.get("CUSTODY_URL") or f"http://localhost:{os.environ.get('PORT') or 8000}").rstrip("/")
 CUSTODY_EMAIL = bool(os.environ.get("CUSTODY_EMAIL_URL"))
-_MAIL = _mail("CUSTODY_EMAIL_URL")
+_MAIL = mail("CUSTODY_EMAIL_URL")
 EMAIL_HOST, EMAIL_PORT = str(_MAIL.hostname or ""), _MAIL.port or (465 if _MAIL.scheme == "smtps" else 25)
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_MAIL.username or ""), unquote(_MAIL.password or "")
 EMAIL_USE_SSL, EMAIL_USE_TLS = _MAIL.scheme == "smtps", parse_qs(_MAIL.query).get("starttls") == ["1"]
@@ -387,8 +301,8 @@ CUSTODY_CHAT_SCHEMAS = [
     for one in os.environ.get("CUSTODY_CHAT_SCHEMAS", "slack,discord,tgram,gchat,dingtalk,feishu,wecombot").split(",")
     if one
 ]
-CUSTODY_WEBHOOK_ALLOWED_NETWORKS = _networks("CUSTODY_WEBHOOK_ALLOWED_NETWORKS")
-CUSTODY_EXPIRY_NOTICE_HOURS = _number("CUSTODY_EXPIRY_NOTICE_HOURS", 24, 1)
+CUSTODY_WEBHOOK_ALLOWED_NETWORKS = networks("CUSTODY_WEBHOOK_ALLOWED_NETWORKS")
+CUSTODY_EXPIRY_NOTICE_HOURS = number("CUSTODY_EXPIRY_NOTICE_HOURS", 24, 1)
 # Keys that stored secrets are sealed with: the first seals, all of them open. See foundation.sealing.
 CUSTODY_SEALING_KEYS = [one for one in os.environ.get("CUSTODY_SEALING_KEYS", "").split(",") if one] or [SECRET_KEY]
 if any(len(one) < 32 for one in CUSTODY_SEALING_KEYS):
@@ -400,9 +314,9 @@ CUSTODY_LISTENER = "approvals.notices.runs.heard"
 # The one door every ORM delete of an entity goes through.
 CUSTODY_DELETE_DOOR = "approvals.doors.delete_selection"
 # A fresh proof ("step-up"): which actions of the policy ask for one, how old it may be, what counts. See docs/signing-in.md.
-CUSTODY_STEP_UP_ACTIONS = _names("CUSTODY_STEP_UP_ACTIONS", "ticket.vote,exemption.agree,change.purge,account.secure")
-CUSTODY_STEP_UP_SECONDS = _number("CUSTODY_STEP_UP_SECONDS", 300, 1)
-CUSTODY_STEP_UP_METHODS = _names("CUSTODY_STEP_UP_METHODS", "password,code,passkey", ("password", "code", "passkey"))
+CUSTODY_STEP_UP_ACTIONS = names("CUSTODY_STEP_UP_ACTIONS", "ticket.vote,exemption.agree,change.purge,account.secure")
+CUSTODY_STEP_UP_SECONDS = number("CUSTODY_STEP_UP_SECONDS", 300, 1)
+CUSTODY_STEP_UP_METHODS = names("CUSTODY_STEP_UP_METHODS", "password,code,passkey", ("password", "code", "passkey"))
 # Kinds of a project's own operations, as import paths with commas: "shop.stamp.KIND".
 # Who must agree to what, until a tenant agrees to rules of its own. See docs/rules.md.
 CUSTODY_RULES = SHIPPED

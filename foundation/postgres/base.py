@@ -129,7 +129,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _savepoint_rollback(self, sid: str) -> None:
         # set_config inside the savepoint is undone with it; what was set before it comes back, and
-        # this process cannot tell which, so the next statement sends again.
+        # this process cannot tell which, so the next statement sends again. The rollback itself must come first:
+        # in a transaction that has failed nothing else may be sent, also where the context has changed since.
+        self._sent = work.current()
         super()._savepoint_rollback(sid)
         self._sent = _UNKNOWN
 

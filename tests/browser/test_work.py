@@ -27,6 +27,7 @@ def finish() -> None:
     run_pending(worker="test")
 
 
+@pytest.mark.unproven
 def test_from_the_list_to_the_undo(real_db: Any, operator: Any, approver: Any, visit: Any) -> None:
     rows(operator, 12, state="open")
     asking, deciding = visit(operator, by_page=True), visit(approver)

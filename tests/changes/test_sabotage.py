@@ -100,12 +100,14 @@ GUARDS = (
     ),
     Guard(
         "no vote under a wrong requester",
-        "ALTER TABLE approvals_vote DROP CONSTRAINT approvals_vote_ticket_fk",
+        "ALTER TABLE approvals_vote DROP CONSTRAINT approvals_vote_ticket_fk; "
+        "DROP TRIGGER custody_vote_allowed ON approvals_vote; DROP TRIGGER custody_outsider ON approvals_vote",
         BY_THE_REQUESTER.replace("{asked}", "987"),
     ),
     Guard(
         "one vote per person",
-        "ALTER TABLE approvals_vote DROP CONSTRAINT approvals_vote_one_per_person",
+        "ALTER TABLE approvals_vote DROP CONSTRAINT approvals_vote_one_per_person; "
+        "DROP TRIGGER custody_vote_allowed ON approvals_vote",
         f"{VOTE}; {VOTE}",
     ),
     Guard(

@@ -90,6 +90,17 @@ def test_a_context_of_an_inner_savepoint_does_not_come_back_after_its_rollback()
 
 
 @pytest.mark.django_db
+def test_a_statement_that_fails_in_an_inner_context_is_taken_back_with_its_savepoint() -> None:
+    """In a failed transaction the rollback to the savepoint comes before any context is sent."""
+    with acting(FIRST):
+        assert _tenant() == "1"
+        with pytest.raises(DatabaseError), transaction.atomic(), inside(change_id=5), connection.cursor() as cursor:
+            cursor.execute("SELECT 1 / 0")
+        assert _tenant() == "1"
+        assert "change" not in _told()
+
+
+@pytest.mark.django_db
 def test_without_a_tenant_there_are_no_rows() -> None:
     with acting(FIRST):
         customer()
