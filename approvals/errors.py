@@ -128,7 +128,7 @@ class VotesVoid(Conflict):
 class BadRule(Invalid):
     """%(field)s: give %(hint)s."""
 
-    code = "bad_rule"
+    code = "unreadable_rule"
 
 
 class RulesConflict(Invalid):

@@ -33,7 +33,7 @@ def test_rules_are_read_tried_proposed_and_agreed_to(client_of, administrator, a
     ("body", "code"),
     [
         ({"kind": "all", "payload": {}, "reason": WHY}, "unknown_kind"),
-        ({"kind": "rules", "payload": {"rules": [{}]}, "reason": WHY}, "bad_rule"),
+        ({"kind": "rules", "payload": {"rules": [{}]}, "reason": WHY}, "unreadable_rule"),
         ({"kind": "rules", "payload": {"rules": RULES}, "reason": "x"}, "reason_too_short"),
         ({"kind": "group", "payload": {}, "reason": WHY}, "bad_amendment"),
     ],
