@@ -23,6 +23,7 @@ import redis
 
 from chaos.proxy import Proxy
 from console.embedded.cluster import Cluster
+from console.embedded.errors import Refused
 from console.embedded.process import leashed
 from console.embedded.roles import APP, OWNER, ensure_roles
 from console.embedded.valkey import Valkey
@@ -30,6 +31,7 @@ from console.embedded.valkey import Valkey
 PROJECT = Path(__file__).resolve().parent.parent
 DATABASE = "custody"
 TENANT = 1
+RESTARTS = 4
 ARCHIVE_BYTES, ARCHIVE_ROWS = 64 * 1024 * 1024, 400
 SETTINGS = {"shared_buffers": "128MB", "max_wal_size": "1GB", "log_min_messages": "panic", "deadlock_timeout": "200ms"}
 
@@ -210,7 +212,12 @@ class Stage:
                 self.start(name)
 
     def restart_cluster(self) -> None:
-        """Start the cluster again after its postmaster was killed."""
+        """Start the cluster again after its postmaster was killed; a backend that is still at work may keep the lock."""
+        for _ in range(RESTARTS - 1):
+            self.cluster.stop()
+            with contextlib.suppress(Refused):
+                self.cluster.start()
+                return
         self.cluster.stop()
         self.cluster.start()
 
