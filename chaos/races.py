@@ -45,7 +45,7 @@ CHANGES = (
     f"'', 1, 1, %s, '[]', {ASKER}, {ASKER}, 'Asker', 'chaos', '', 0, 0, '' FROM generate_series(1, %s) RETURNING id"
 )
 FROZEN = (
-    f"INSERT INTO changes_frozenrow (tenant_id, change_id, part, position, token) SELECT {TENANT}, c, 0, 1, '1' "
+    f"INSERT INTO changes_frozenrow (tenant_id, change_id, part, position, token) SELECT {TENANT}, c, 0, c, '1' "
     "FROM unnest(%(ids)s) c",
     "INSERT INTO changes_changepart (tenant_id, change_id, part, depth, step, entity, effect, via, columns, rows, conflicts) "
     f"SELECT {TENANT}, c, 0, 0, 0, 'shop.order', 'delete', '', '[]', 1, 0 FROM unnest(%(ids)s) c",

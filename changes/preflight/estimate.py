@@ -50,7 +50,7 @@ def ask(subject: Subject) -> Finding | None:
     facts = {"rows": subject.rows, "sampled": sampled, "left": left}
     if not sampled:
         return Finding("estimate", PASS, "not_measured", facts)
-    return Finding("estimate", PASS, "estimate", {**facts, "seconds": round(seconds, 1), "wal_bytes": int(written)})
+    return Finding("estimate", PASS, "estimate", {**facts, "seconds": round(seconds, 3), "wal_bytes": int(written)})
 
 
 def _measured(change: Change, part: Part) -> tuple[int, float, int] | None:
