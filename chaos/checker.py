@@ -31,7 +31,7 @@ MOVING = ("frozen", "running", "cancelling")
 STEPS = {
     "draft": ("frozen", "refused"),
     "frozen": ("waiting", "cleared", "refused"),
-    "waiting": ("cleared", "refused"),
+    "waiting": ("cleared", "refused", "draft"),
     "cleared": ("running", "refused", "waiting"),
     "running": ("done", "paused", "cancelling", "failed"),
     "paused": ("running", "cancelling"),

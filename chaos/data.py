@@ -35,10 +35,21 @@ LOAD = (
 )
 
 
+# Logins of the people (`chaos.people`): one who asks and starts, and approvers. Roles are looked up, not believed.
+PEOPLE = (
+    "INSERT INTO access_person (id, name) SELECT n, 'P' || n FROM unnest(ARRAY[100, 200, 201, 202, 203, 204, 205]) n",
+    "INSERT INTO auth_user (id, username, password, is_superuser, is_staff, is_active, first_name, last_name, email, "
+    "date_joined) SELECT id, 'login' || id, '', false, true, true, '', '', '', now() FROM access_person WHERE id >= 100",
+    f"INSERT INTO access_account (user_id, person_id, tenant_id) SELECT id, id, {TENANT} FROM access_person WHERE id >= 100",
+    "INSERT INTO auth_user_groups (user_id, group_id) SELECT p.id, g.id FROM access_person p, auth_group g "
+    "WHERE p.id >= 100 AND CASE p.id WHEN 100 THEN g.name IN ('operator', 'engineer') ELSE g.name = 'approver' END",
+)
+
+
 def load(app: str) -> None:
     """One transaction per statement, each with its context, as any program would write."""
     with psycopg.connect(app, autocommit=True) as connection:
-        for statement in LOAD:
+        for statement in (LOAD[0], *PEOPLE, *LOAD[1:]):
             with connection.transaction():
                 connection.execute(CONTEXT, [LOADER, str(TENANT)])
                 connection.execute(statement)

@@ -206,7 +206,7 @@ class TestPlans:
         self, at_work: Actor, django_assert_max_num_queries: Any
     ) -> None:
         """Read once per line, 400 lines over 75,000 rows took half a minute."""
-        rows = tags(3)
+        rows = tags(2_000)[:3]  # so many that reading them all is no better way, whoever analyzed the table meanwhile
         text = "id,tag\n" + "".join(f"{row.pk},other\n" for row in rows)
         with django_assert_max_num_queries(60) as asked:
             draft = send(at_work, text, entity="shop.usertag", match="key")

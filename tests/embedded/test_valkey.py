@@ -20,7 +20,7 @@ pytestmark = pytest.mark.embedded
 
 def test_a_queued_message_survives_a_kill(place: Path) -> None:
     with Valkey(place / "home") as server:
-        Celery(broker=server.broker_url).send_task("anything")
+        Celery(broker=server.broker_url, set_as_current=False).send_task("anything")
         server_process = psutil.Process(server._process.pid)  # type: ignore[union-attr]
         server_process.kill()
         server_process.wait()

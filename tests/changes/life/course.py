@@ -16,6 +16,7 @@ from tests.changes.life.world import KillAt, World
 
 DRIFT_ROWS = 3
 OPEN = ("running", "cancelling", "paused")
+HOLDING = ("waiting", "cleared", *OPEN)  # what they froze goes into no other ticket
 UNDONE = ("done", "cancelled", "failed")
 
 
@@ -146,6 +147,7 @@ class Course(Neighbours):
         aborts = any(rules.get(reason) == ABORT for found in out.values() for reason in found)
         possible = refusals | ({"conflicts_found"} if aborts or rules.get("unique_taken") == ABORT else set())
         possible |= {"empty_selection"} if not stays else set()
+        possible |= {"rows_in_another_ticket"} if self._held({want.key for want in meant.wants()}) else set()
         known = set(self.checks.changes)
         try:
             change = verb()
@@ -189,6 +191,11 @@ class Course(Neighbours):
             self.oracle.asked[number].accepted = drift
         elif not expected:
             self.seen[number] = type(self).scratch
+
+    def _held(self, keys: set[Key]) -> bool:
+        """Whether an open change has frozen one of these rows."""
+        held = [self.oracle.asked[n].parts for n, seen in self.checks.changes.items() if seen.state in HOLDING]
+        return any(want.key in keys for parts in held for wants in parts.values() for want in wants.values())
 
     def _behind(self, number: int) -> Any:
         """Whether a row has been worked off."""
